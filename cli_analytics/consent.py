@@ -1,0 +1,200 @@
+"""Consent: may we record? A table of rules; the first that answers wins, and its answer carries the reason.
+
+Any "off" beats every "on": a rule either says no or passes on, and only the last one says yes. What is absent means the
+default, what can't be read means no.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Optional
+
+from cli_analytics import environment, storage
+from cli_analytics.errors import StorageError
+
+if TYPE_CHECKING:
+    from typing import Protocol
+
+    from cli_analytics.storage import Storage
+
+    Rule = Callable[["Facts"], Optional[str]]
+
+    class Policy(Protocol):
+        """What the rules need of a manifest; the stamp has it too, so a recording run parses no TOML."""
+
+        @property
+        def default(self) -> str:
+            """`on`, or `off` for opt-in."""
+
+        @property
+        def ci(self) -> str:
+            """`on` or `off`."""
+
+        @property
+        def opt_out_env(self) -> tuple[str, ...]:
+            """Variables that are read like DO_NOT_TRACK."""
+
+        @property
+        def ends(self) -> str:
+            """The last day of collection, ISO 8601, or empty."""
+
+
+NOT_INFORMED = "notice"  # the source of the decision that a notice can change
+
+# Found in a version that no release has.
+DEVELOPMENT = ("dev", "dirty", "unknown", "editable", "snapshot")
+
+
+class Decision:
+    """Whether recording is allowed, which source said so, and why."""
+
+    __slots__ = ("allowed", "reason", "source")
+
+    def __init__(self, allowed: bool, source: str, reason: str) -> None:
+        self.allowed = allowed
+        self.source = source
+        self.reason = reason
+
+
+class Facts:
+    """Everything the rules look at."""
+
+    def __init__(
+        self,
+        environ: Mapping[str, str],
+        where: Storage,
+        policy: Policy,
+        *,
+        informed: bool,
+        version: str = "1",
+        flag_off: bool = False,
+        host_setting: Optional[bool] = None,
+        record_in_tests: bool = False,
+    ) -> None:
+        self.environ = environ
+        self.storage = where
+        self.policy = policy
+        self.informed = informed
+        self.version = version
+        self.flag_off = flag_off
+        self.host_setting = host_setting
+        self.record_in_tests = record_in_tests
+
+
+def decide(facts: Facts) -> Decision:
+    """The answer of the first rule that has one."""
+    for source, rule in RULES:
+        reason = _ask(rule, facts)
+        if reason:
+            return Decision(False, source, reason)
+    return Decision(True, "default", "nothing says no, and you were told")
+
+
+def explain(facts: Facts) -> list[tuple[str, str]]:
+    """Every source in order, with its reason to say no (empty: it does not)."""
+    return [(source, _ask(rule, facts)) for source, rule in RULES]
+
+
+def read_choice(path: str) -> str:
+    """`on`, `off`, or nothing where there is no such file. Raises StorageError where it says neither."""
+    content = storage.read(path)
+    if content is None:
+        return ""
+    choice = content[:4].split(None, 1)[0] if content.strip() else content
+    if choice not in (b"on", b"off"):
+        raise StorageError(path, "says neither on nor off, so it counts as off")
+    return choice.decode()
+
+
+def _ask(rule: Rule, facts: Facts) -> str:
+    try:
+        return rule(facts) or ""
+    except StorageError as error:
+        return str(error)
+
+
+def _machine(facts: Facts) -> Optional[str]:
+    return _choice_says_no(facts.storage.machine_choices)
+
+
+def _variable(facts: Facts) -> Optional[str]:
+    if environment.says_off(facts.environ):
+        return f"{environment.SEND} is set and is no yes"
+    for name in (environment.DO_NOT_TRACK, *facts.policy.opt_out_env):
+        if environment.opts_out(facts.environ, name):
+            return f"{name} is set"
+    return None
+
+
+def _flag(facts: Facts) -> Optional[str]:
+    return "this run was started with the flag that says no" if facts.flag_off else None
+
+
+def _host(facts: Facts) -> Optional[str]:
+    return "the tool's own configuration says no" if facts.host_setting is False else None
+
+
+def _saved(facts: Facts) -> Optional[str]:
+    return _choice_says_no((facts.storage.choice, facts.storage.user_choice))
+
+
+def _end_date(facts: Facts) -> Optional[str]:
+    ends = facts.policy.ends
+    if ends and time.strftime("%Y-%m-%d", time.gmtime()) > ends:
+        return f"collection ended on {ends}"
+    return None
+
+
+def _ci(facts: Facts) -> Optional[str]:
+    vendor = environment.ci_vendor(facts.environ)
+    return None if facts.policy.ci == "on" or vendor == "none" else f"this is continuous integration ({vendor})"
+
+
+def _development(facts: Facts) -> Optional[str]:
+    if facts.record_in_tests:
+        return None
+    runner = environment.test_runner(facts.environ) or ("pytest" if "pytest" in sys.modules else "")
+    if runner:
+        return f"this is a test run ({runner})"
+    version = facts.version.lower()
+    if not version or any(word in version for word in DEVELOPMENT):
+        return f"{facts.version or 'no version'} is a development version"
+    return None
+
+
+def _unusable(facts: Facts) -> Optional[str]:
+    return storage.problem(facts.storage) or None
+
+
+def _opt_in(facts: Facts) -> Optional[str]:
+    if facts.policy.default == "on" or environment.says_yes(facts.environ):
+        return None
+    chosen = (facts.storage.choice, facts.storage.user_choice)
+    return None if "on" in map(read_choice, chosen) else "it is off until you say yes"
+
+
+def _informed(facts: Facts) -> Optional[str]:
+    if facts.informed or environment.says_yes(facts.environ):
+        return None
+    return "you have not been told yet; the notice is shown on a terminal"
+
+
+def _choice_says_no(paths: tuple[str, ...]) -> Optional[str]:
+    return next((f"{path} says off" for path in paths if read_choice(path) == "off"), None)
+
+
+RULES: tuple[tuple[str, Rule], ...] = (
+    ("machine", _machine),
+    ("environment", _variable),
+    ("flag", _flag),
+    ("host", _host),
+    ("choice", _saved),
+    ("end date", _end_date),
+    ("ci", _ci),
+    ("development", _development),
+    ("storage", _unusable),
+    ("opt-in", _opt_in),
+    (NOT_INFORMED, _informed),
+)

@@ -1,0 +1,73 @@
+"""Delivery: carry one request to its destination, and say how that went.
+
+    2xx                          DELIVERED
+    408, 425, 429, 5xx           RETRY, after Retry-After if the answer has one
+    401, 403, 404, 3xx           RETRY: somebody misconfigured the endpoint, and may mend it
+    410                          REJECTED and gone: nothing may be sent until the host is upgraded
+    any other 4xx                REJECTED: the same bytes would be refused again
+    no answer                    RETRY
+
+HTTPS is always verified, redirects are never followed, proxies and CA variables are honored (requests does). The time
+limits here bound each step; the sender's deadline bounds the whole, name resolution included.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import requests
+
+from cli_analytics import __version__
+from cli_analytics.sinks.request import Request
+
+DELIVERED = "DELIVERED"
+RETRY = "RETRY"
+REJECTED = "REJECTED"
+
+CONNECT_SECONDS = 5.0
+READ_SECONDS = 10.0
+GONE = 410
+_REJECTING = frozenset(range(400, 500)) - {401, 403, 404, 408, 425, 429}
+
+
+class Outcome(NamedTuple):
+    """How a delivery went. `status` is 0 where there was no answer; `retry_after` is in seconds, 0 for no wish."""
+
+    delivery: str
+    status: int = 0
+    retry_after: int = 0
+    problem: str = ""
+
+
+def send(request: Request) -> Outcome:
+    """POST the request, once. Raises nothing that the network can cause."""
+    headers = {**request.headers, "User-Agent": f"cli-analytics/{__version__}"}
+    try:
+        # `auth` keeps requests from looking for credentials of the user's in ~/.netrc.
+        with (
+            requests.Session() as session,
+            session.post(
+                request.url,
+                data=request.body,
+                headers=headers,
+                auth=_keep_authorization,
+                timeout=(CONNECT_SECONDS, READ_SECONDS),
+                allow_redirects=False,
+                stream=True,  # the status is all we want: a body of a gigabyte is not read
+            ) as response,
+        ):
+            return _judge(response.status_code, response.headers.get("Retry-After", ""))
+    except (requests.RequestException, OSError, ValueError) as error:
+        return Outcome(RETRY, problem=type(error).__name__)
+
+
+def _judge(status: int, retry_after: str) -> Outcome:
+    if 200 <= status < 300:
+        return Outcome(DELIVERED, status)
+    if status in _REJECTING:
+        return Outcome(REJECTED, status)
+    return Outcome(RETRY, status, int(retry_after) if retry_after.isdigit() and len(retry_after) < 9 else 0)
+
+
+def _keep_authorization(request: requests.PreparedRequest) -> requests.PreparedRequest:
+    return request

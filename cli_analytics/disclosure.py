@@ -1,0 +1,153 @@
+"""Disclosure: how do we say it? The notice, docs/ANALYTICS.md and the digest, all from the manifest.
+
+The digest covers what a user is told: who collects what, why, where it goes and for how long. A comment, a rewording of
+the page's address or the order of the tables do not change it; a new property or recipient does.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import textwrap
+from collections.abc import Iterator
+from typing import Any, Optional
+from urllib.parse import urlsplit
+
+from cli_analytics import environment
+from cli_analytics.manifest import Manifest
+from cli_analytics.properties import Declaration
+
+CONTEXT = (
+    ("app", "the version of the tool"),
+    ("os, arch, python", "the names of the operating system and the processor, the version of Python"),
+    ("cpus", "the number of processors, cut down to a power of two"),
+    ("ci, container", "the kind of CI service and of container, if any"),
+    ("anonymousId", "a random id of this installation, made at the first recording"),
+    ("messageId, timestamp", "a random id of the event, so that it is not counted twice, and its time"),
+)
+NEVER = "arguments, values of options, file names, paths, host names, user names, addresses, texts of errors"
+
+
+def digest(declared: Manifest) -> str:
+    """64 hexadecimal digits that stand for everything that is disclosed."""
+    facts = {
+        "controller": declared.tool.controller,
+        "events": {name: _facts(item) for name, item in declared.events.items()},
+        "context": [name for name, _ in CONTEXT],
+        "sinks": sorted([sink.type, sink.endpoint] for sink in declared.sinks),
+        "retention_days": declared.policy.retention_days,
+    }
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+
+
+def notice(declared: Manifest, *, commands: Optional[str], where: str) -> str:
+    """The text shown once. `commands` is what the user types before `off`; without it, the file is named."""
+    tool = declared.tool
+    lines = [
+        f"{tool.name} collects pseudonymous usage data. Nothing was recorded in this run.",
+        f"  who    {tool.controller} ({tool.contact})",
+        f"  what   {_sentence(declared)}; with a random id. Never {NEVER}",
+        f"  where  {', '.join(_recipients(declared)) or 'nowhere yet'}, kept for {declared.policy.retention_days} days",
+    ]
+    if tool.page:
+        lines.append(f"  more   {tool.page}")
+    see, no = (f"{commands} preview", f"{commands} off") if commands else ("", f"echo off > {where}")
+    if see:
+        lines.append(f"  see    {see}")
+    lines.append(f"  no     {no}   or: export {environment.SEND}=false")
+    return "\n".join(_wrapped(line) for line in lines) + "\n"
+
+
+def page(declared: Manifest) -> str:
+    """The text of docs/ANALYTICS.md."""
+    return "\n".join(_page(declared))
+
+
+def _page(declared: Manifest) -> Iterator[str]:
+    tool, policy = declared.tool, declared.policy
+    yield from (
+        f"# What {tool.name} collects",
+        "",
+        "<!-- Made by `cli-analytics docs` from the manifest. Do not edit. -->",
+        "",
+    )
+    yield f"{tool.name} collects pseudonymous usage data, unless you say no. This page is everything about it."
+    yield from ("", "## Why", "")
+    yield from (f"- `{name}`: {item.why}." for name, item in declared.events.items() if item.properties)
+    yield from _what(declared)
+    yield from ("", "## When and where", "")
+    yield (
+        "A command that runs leaves one small file in the state directory of your user. A separate process, which "
+        "never delays the command, sends the files that wait over HTTPS to "
+        f"{', '.join(_recipients(declared)) or 'nowhere yet'}, and ends."
+    )
+    yield from ("", f"The first run on a terminal shows a notice and records nothing. {_default(declared)}")
+    yield from ("", "## Who", "", f"{tool.controller} is responsible. Write to {tool.contact}.")
+    if tool.source:
+        yield f"The code that collects can be read at {tool.source}."
+    yield from _how(declared)
+    yield from ("", "## How long", "", f"Events are kept for {policy.retention_days} days.")
+    if policy.ends:
+        yield f"Collection ends on {policy.ends}; after that day nothing is collected until you upgrade."
+    yield ""
+
+
+def _what(declared: Manifest) -> Iterator[str]:
+    yield from ("", "## What", "")
+    for name, item in declared.events.items():
+        if item.properties:
+            yield from (f"### `{name}`", "", "| property | what it may be |", "| --- | --- |")
+            yield from (f"| `{key}` | {_cell(kind.allowed())} |" for key, kind in item.properties.items())
+            yield ""
+    yield from ("### With every event", "", "| | |", "| --- | --- |")
+    yield from (f"| `{name}` | {meaning} |" for name, meaning in CONTEXT)
+    yield from (
+        "",
+        f"Never: {NEVER}. Your IP address is neither sent in an event (`context.ip` is `0.0.0.0`) nor stored.",
+    )
+
+
+def _how(declared: Manifest) -> Iterator[str]:
+    name = declared.tool.name
+    yield from ("", "## How to see it", "", "```sh")
+    yield from (f"{name} analytics status     # on or off, and which source said so",)
+    yield from (f"{name} analytics preview    # what would be sent, without sending it",)
+    yield from (f"{name} analytics log        # what was sent, byte for byte",)
+    yield from (f"{environment.DEBUG}=1 {name} …    # print events instead of recording them", "```")
+    yield from ("", "## How to say no", "", "Any one of these is enough:", "", "```sh")
+    yield f"{name} analytics off                       # for good; deletes the id and what waits"
+    yield f"{name} --no-analytics …                    # for one run"
+    variables = (f"{environment.SEND}=false", f"{environment.DO_NOT_TRACK}=1")
+    yield from (f"export {item}" for item in (*variables, *(f"{name}=1" for name in declared.policy.opt_out_env)))
+    yield "```"
+    yield from ("", f"`{name} analytics reset` makes a new id that has nothing in common with the old one.")
+
+
+def _default(declared: Manifest) -> str:
+    ci = "" if declared.policy.ci == "on" else " Nothing is recorded in continuous integration and in test runs."
+    yes = "" if declared.policy.default == "on" else " Nothing is recorded, and no id exists, until you say yes."
+    return f"What was recorded after that and not yet sent waits for at most 7 days.{ci}{yes}"
+
+
+def _facts(item: Declaration) -> dict[str, Any]:
+    return {"why": item.why, "properties": {key: kind.allowed() for key, kind in item.properties.items()}}
+
+
+def _recipients(declared: Manifest) -> list[str]:
+    return [f"{sink.type} at {urlsplit(sink.endpoint).netloc}" for sink in declared.sinks]
+
+
+def _sentence(declared: Manifest) -> str:
+    whys = (item.why[:1].lower() + item.why[1:] for item in declared.events.values() if item.properties)
+    return "; ".join(whys)
+
+
+def _wrapped(line: str) -> str:
+    """Break a line at 100 columns, but never a command that is to be copied."""
+    if line.startswith(("  no", "  see")):
+        return line
+    return textwrap.fill(line, 100, subsequent_indent=" " * 9, break_long_words=False, break_on_hyphens=False)
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "\\|").replace("<", "&lt;").replace(">", "&gt;")

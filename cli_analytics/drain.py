@@ -1,0 +1,175 @@
+"""Drain: send what waits. The sender's process; sender.py starts it, nothing else runs it.
+
+    claim → gate → encode → POST → DELIVERED: done · RETRY: release, and end · REJECTED: drop
+
+It holds the lock it was handed, lingers a few seconds so that a burst of runs rides along, and ends itself by a hard
+deadline that bounds name resolution too. Before each batch it asks again whether sending is allowed, so an `off` takes
+effect while it lives.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import Mapping
+from typing import NamedTuple, Optional
+
+from cli_analytics import breaker, consent, delivery, environment, event, gate, log, manifest, sinks, storage
+from cli_analytics.claims import Claims
+from cli_analytics.event import Event
+from cli_analytics.manifest import Manifest, SinkConfig
+from cli_analytics.sender import LOCK_DESCRIPTOR
+from cli_analytics.sinks.request import Request
+from cli_analytics.spool import Spool
+from cli_analytics.storage import Storage
+
+DEADLINE_SECONDS = 30  # the kernel ends the process then, whatever it is doing
+LIFE_SECONDS = 12  # no new batch after that, so that the last one has time
+LINGER_SECONDS = 4
+POLL_SECONDS = 0.1
+BATCH_EVENTS = 500
+
+
+class Drain(NamedTuple):
+    """What a sender works with."""
+
+    where: Storage
+    claims: Claims
+    manifest: Manifest
+    version: str
+    environ: Mapping[str, str]
+
+
+def main(arguments: list[str]) -> None:
+    """The sender's process: `arguments` are the manifest's path and the version of the host."""
+    try:
+        _detach()
+        path, version = arguments
+        declared = manifest.load(path)
+        where = storage.locate(declared.tool.name, os.environ)
+        _run(Drain(where, Claims(Spool(where.spool)), declared, version, os.environ), _own_lock(where))
+    except Exception:  # noqa: BLE001, S110  the door of this process: nobody is there to hear of it
+        pass
+
+
+def destinations(declared: Manifest, environ: Mapping[str, str]) -> tuple[SinkConfig, ...]:
+    """Where events go: the manifest's sinks, or the organization's endpoint. Raises ManifestError."""
+    endpoint = environ.get(environment.ENDPOINT, "").strip()
+    if not endpoint:
+        return declared.sinks
+    return (SinkConfig("segment", manifest.check_endpoint(endpoint), {"write_key": declared.tool.name}),)
+
+
+def admit(content: bytes, declared: Manifest) -> Optional[Event]:
+    """What may leave of an event of the spool; None where nothing may."""
+    try:
+        found = json.loads(content)
+    except ValueError:
+        return None
+    return gate.check(found, declared.events).event if isinstance(found, dict) else None
+
+
+def _detach() -> None:
+    os.chdir("/")
+    if sys.platform == "win32":
+        return
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    signal.alarm(DEADLINE_SECONDS)
+    try:
+        os.setsid()
+    except OSError:
+        pass  # it has a session of its own already
+
+
+def _own_lock(where: Storage) -> Optional[int]:
+    return storage.lock(where.sender_lock) if sys.platform == "win32" else LOCK_DESCRIPTOR
+
+
+def _run(drain: Drain, lock: Optional[int]) -> None:
+    """Drain until nothing comes any more.
+
+    A host that appends while the lock is held relies on us, so the spool is looked at once more after the lock was
+    given back: what came before that is seen here, what comes later finds the lock free.
+    """
+    ends = time.monotonic() + LIFE_SECONDS
+    while lock is not None:
+        going_on = _linger(drain, ends)
+        os.close(lock)
+        lock = storage.lock(drain.where.sender_lock) if going_on and drain.claims.spool.waiting() else None
+
+
+def _linger(drain: Drain, ends: float) -> bool:
+    """Send what waits, and what comes within the time to linger. False when there is no sense in going on."""
+    idle_until = time.monotonic() + LINGER_SECONDS
+    while time.monotonic() < min(idle_until, ends):
+        if not drain.claims.spool.waiting():
+            time.sleep(POLL_SECONDS)
+            continue
+        if not _allowed(drain) or not _send_batch(drain):
+            return False
+        idle_until = time.monotonic() + LINGER_SECONDS
+    return time.monotonic() < ends
+
+
+def _allowed(drain: Drain) -> bool:
+    """Whether sending is still allowed. The user was told and the run was no test, or there would be no event."""
+    facts = consent.Facts(
+        drain.environ, drain.where, drain.manifest.policy, informed=True, version=drain.version, record_in_tests=True
+    )
+    return consent.decide(facts).allowed
+
+
+def _send_batch(drain: Drain) -> bool:
+    """Send one batch to every destination. False when the events went back to wait."""
+    claimed = drain.claims.claim(BATCH_EVENTS)
+    outcome = delivery.Outcome(delivery.RETRY)
+    try:
+        outcome = _deliver(drain, _checked(drain, claimed))
+    finally:
+        for name, _ in claimed:
+            if outcome.delivery == delivery.RETRY:
+                drain.claims.release(name)
+            else:
+                drain.claims.done(name)
+    if outcome.delivery == delivery.DELIVERED:
+        drain.claims.done_dropped()
+    return outcome.delivery != delivery.RETRY and outcome.status != delivery.GONE
+
+
+def _checked(drain: Drain, claimed: list[tuple[str, bytes]]) -> list[Event]:
+    """The events that may leave. The number of those that were dropped before travels with the first."""
+    events = [found for _, content in claimed if (found := admit(content, drain.manifest))]
+    dropped = drain.claims.claim_dropped()
+    if events and dropped:
+        events[0]["context"]["dropped_events"] = dropped
+    return events
+
+
+def _deliver(drain: Drain, events: list[Event]) -> delivery.Outcome:
+    """To every destination, in order, until one asks to try again."""
+    if not events:
+        return delivery.Outcome(delivery.REJECTED)
+    outcome = delivery.Outcome(delivery.RETRY, problem="there is no destination")
+    breaker.attempted(drain.where)
+    for config in destinations(drain.manifest, drain.environ):
+        for request in sinks.encode(events, config, event.timestamp(time.time())):
+            outcome = delivery.send(request)
+            _remember(drain, request, outcome)
+            if outcome.delivery == delivery.RETRY or outcome.status == delivery.GONE:
+                return outcome
+    breaker.succeeded(drain.where)
+    return outcome
+
+
+def _remember(drain: Drain, request: Request, outcome: delivery.Outcome) -> None:
+    """For the breaker, and for the user to read."""
+    if outcome.status == delivery.GONE:
+        breaker.stop(drain.where, drain.version)
+        drain.claims.spool.clear()
+    elif outcome.retry_after:
+        breaker.postpone(drain.where, outcome.retry_after)
+    entry = {"sent_at": event.timestamp(time.time()), "to": request.url, **outcome._asdict(), "events": request.events}
+    log.append(drain.where, {**entry, "body": sinks.text(request)})

@@ -1,0 +1,120 @@
+"""Every environment variable that is read, and what counts as yes, no and no opinion.
+
+    SEND_ANONYMOUS_USAGE_INFO   unset or empty: none · 1 true yes on y t: yes · anything else, typos included: off
+    DO_NOT_TRACK and the        unset, empty, 0 false no off n f: none · anything else: off
+    names in policy.opt_out_env
+
+Values are compared in lower case with surrounding spaces stripped. The table of vectors that this file and the shell
+library both pass is tests/data/optout.tsv.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+SEND = "SEND_ANONYMOUS_USAGE_INFO"
+DO_NOT_TRACK = "DO_NOT_TRACK"
+DEBUG = "CLI_ANALYTICS_DEBUG"
+ENDPOINT = "CLI_ANALYTICS_ENDPOINT"
+
+YES = frozenset({"1", "true", "yes", "on", "y", "t"})
+NO = frozenset({"0", "false", "no", "off", "n", "f"})
+
+# Variables that only test runners set. pytest's reaches the processes that a test starts.
+TEST_RUNNERS = ("PYTEST_CURRENT_TEST", "TOX_ENV_NAME", "NOX_CURRENT_SESSION")
+
+# Variables that announce CI without saying whose. CI=false switches all detection off, as in npm's ci-info.
+ANY_CI = (
+    *("BUILD_ID", "BUILD_NUMBER", "CI", "CI_APP_ID", "CI_BUILD_ID", "CI_BUILD_NUMBER", "CI_NAME"),
+    *("CONTINUOUS_INTEGRATION", "RUN_ID"),
+)
+
+# Vendor by the variable it sets; from npm's ci-info 4.5 (MIT), those whose presence alone decides.
+CI_VENDORS = {
+    "AC_APPCIRCLE": "appcircle",
+    "AGOLA_GIT_REF": "agola",
+    "ALPIC_HOST": "alpic",
+    "APPCENTER_BUILD_ID": "appcenter",
+    "APPVEYOR": "appveyor",
+    "BITBUCKET_COMMIT": "bitbucket",
+    "BITRISE_IO": "bitrise",
+    "BUDDY_WORKSPACE_ID": "buddy",
+    "BUILDER_OUTPUT": "google-cloud-build",
+    "BUILDKITE": "buildkite",
+    "CAPAWESOME_CLOUD": "capawesome",
+    "CF_BUILD_ID": "codefresh",
+    "CF_PAGES": "cloudflare-pages",
+    "CIRCLECI": "circleci",
+    "CIRRUS_CI": "cirrus",
+    "CI_XCODE_PROJECT": "xcode-cloud",
+    "CM_BUILD_ID": "codemagic",
+    "CODEBUILD_BUILD_ARN": "codebuild",
+    "DRONE": "drone",
+    "DSARI": "dsari",
+    "EARTHLY_CI": "earthly",
+    "EAS_BUILD": "eas",
+    "GERRIT_PROJECT": "gerrit",
+    "GITEA_ACTIONS": "gitea",
+    "GITHUB_ACTIONS": "github",
+    "GITLAB_CI": "gitlab",
+    "GO_PIPELINE_LABEL": "gocd",
+    "HARNESS_BUILD_ID": "harness",
+    "HUDSON_URL": "hudson",
+    "JENKINS_URL": "jenkins",
+    "LAYERCI": "layerci",
+    "MAGNUM": "magnum",
+    "NETLIFY": "netlify",
+    "NEVERCODE": "nevercode",
+    "PROW_JOB_ID": "prow",
+    "RELEASEHUB": "releasehub",
+    "RENDER": "render",
+    "RWX": "rwx",
+    "SAILCI": "sail",
+    "SCREWDRIVER": "screwdriver",
+    "SEMAPHORE": "semaphore",
+    "STRIDER": "strider",
+    "TEAMCITY_VERSION": "teamcity",
+    "TF_BUILD": "azure-pipelines",
+    "TRAVIS": "travis",
+    "VELA": "vela",
+    "VERCEL": "vercel",
+    "WORKERS_CI": "cloudflare-workers",
+    "XCS": "xcode-server",
+    "bamboo_planKey": "bamboo",
+}
+_CI_NAMES = frozenset(ANY_CI).union(CI_VENDORS)
+
+
+def says_off(environ: Mapping[str, str]) -> bool:
+    """True when SEND_ANONYMOUS_USAGE_INFO opts out: set to anything that is not a yes."""
+    value = environ.get(SEND, "").strip().lower()
+    return bool(value) and value not in YES
+
+
+def says_yes(environ: Mapping[str, str]) -> bool:
+    """True when SEND_ANONYMOUS_USAGE_INFO is an explicit yes: whoever set it knows."""
+    return environ.get(SEND, "").strip().lower() in YES
+
+
+def opts_out(environ: Mapping[str, str], name: str) -> bool:
+    """True when the variable `name`, read like DO_NOT_TRACK, opts out."""
+    value = environ.get(name, "").strip().lower()
+    return bool(value) and value not in NO
+
+
+def debug(environ: Mapping[str, str]) -> bool:
+    """True when the user asked to be shown what would be sent."""
+    return opts_out(environ, DEBUG)
+
+
+def ci_vendor(environ: Mapping[str, str]) -> str:
+    """The CI service this runs on, `other` for an unknown one, `none` outside of CI."""
+    present = {name for name in _CI_NAMES.intersection(environ) if environ[name]}
+    if not present or environ.get("CI", "").strip().lower() == "false":
+        return "none"
+    return next((vendor for name, vendor in CI_VENDORS.items() if name in present), "other")
+
+
+def test_runner(environ: Mapping[str, str]) -> str:
+    """The variable that gives a test run away, or an empty string."""
+    return next((name for name in TEST_RUNNERS if environ.get(name)), "")

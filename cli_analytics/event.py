@@ -1,0 +1,73 @@
+"""Event: what happened. The Segment message that lies in the spool, on the wire and in the archive.
+
+    {"type": "track", "event": "command_run", "messageId": "<uuid4>", "anonymousId": "<client id>",
+     "timestamp": "2026-01-02T03:04:05.678Z", "context": {…, "ip": "0.0.0.0"}, "properties": {…}}
+
+https://segment.com/docs/connections/spec/common/ . The host's process builds and encodes events and checks
+nothing: that is for the gate, through which they pass before they leave.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping
+from typing import Any
+
+Event = dict[str, Any]
+
+OTHER = "<other>"  # stands for a name that is not in the closed list
+UNKNOWN_COMMAND = "<unknown>"  # stands for a mistyped command
+MAX_BYTES = 32_768  # Segment's limit for one event
+IP = "0.0.0.0"  # noqa: S104  a server that finds an address here does not add the sender's
+
+
+def build(name: str, properties: Mapping[str, Any], *, client_id: str, context: Mapping[str, Any], now: float) -> Event:
+    """The event `name` at `now` (seconds since the epoch)."""
+    return {
+        "type": "track",
+        "event": name,
+        "messageId": uuid4(),
+        "anonymousId": client_id,
+        "timestamp": timestamp(now),
+        "context": context,
+        "properties": properties,
+    }
+
+
+def uuid4() -> str:
+    """A random UUID, version 4 (RFC 9562, section 5.4)."""
+    digits = os.urandom(16).hex()
+    variant = "89ab"[int(digits[16], 16) % 4]
+    return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"
+
+
+def timestamp(now: float) -> str:
+    """ISO 8601 in UTC with milliseconds."""
+    return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(now))}.{int(now * 1000) % 1000:03d}Z"
+
+
+def encode(value: Any) -> str:
+    """`value` as compact ASCII JSON on one line. Raises TypeError for what JSON has not."""
+    if isinstance(value, str):
+        return _quoted(value)
+    if value is None or isinstance(value, bool):
+        return {None: "null", True: "true", False: "false"}[value]
+    if isinstance(value, int):
+        return int.__repr__(value)
+    if isinstance(value, float) and value - value == 0:  # neither infinite nor not a number
+        return float.__repr__(value)
+    if isinstance(value, Mapping):
+        return "{" + ",".join(f"{_quoted(str(key))}:{encode(item)}" for key, item in value.items()) + "}"
+    if isinstance(value, (list, tuple)):
+        return "[" + ",".join(map(encode, value)) + "]"
+    raise TypeError(f"{type(value).__name__} is no JSON")
+
+
+def _quoted(text: str) -> str:
+    """A JSON string. Nearly all of ours are plain, and to import json costs more than all of the recording."""
+    if text.isascii() and text.isprintable() and '"' not in text and "\\" not in text:
+        return f'"{text}"'
+    import json
+
+    return json.dumps(text)

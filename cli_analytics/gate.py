@@ -1,0 +1,92 @@
+"""Gate: what may leave. Every event passes it in the sender, and once more in the collector.
+
+What the manifest does not declare stays: an event, a property, a value, a key of the context. The context is closed
+here and not in the manifest, because it is the same for every host.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, NamedTuple, Optional
+
+from cli_analytics.errors import UndeclaredError
+from cli_analytics.event import IP, Event
+from cli_analytics.properties import Declaration
+
+_ID = re.compile(r"[A-Za-z0-9._:-]{1,100}")
+_TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:?\d\d)")
+_LABEL = re.compile(r"[A-Za-z0-9][\w.+-]{0,39}")
+
+# The context, closed: key → what it may hold. An inner table is a nested context.
+_CONTEXT: Mapping[str, Any] = {
+    "ip": re.compile(re.escape(IP)),
+    "library": {"name": _LABEL, "version": _LABEL},
+    "app": {"name": _LABEL, "version": _LABEL},
+    "os": {"name": _LABEL},
+    "arch": _LABEL,
+    "python": re.compile(r"\d{1,2}\.\d{1,3}"),
+    "cpus": int,
+    "ci": _LABEL,
+    "container": _LABEL,
+    "dropped_events": int,
+}
+
+
+class Checked(NamedTuple):
+    """What may leave of an event (None: nothing), and one sentence for everything that may not."""
+
+    event: Optional[Event]
+    problems: tuple[str, ...]
+
+
+def check(event: Mapping[str, Any], declared: Mapping[str, Declaration]) -> Checked:
+    """What may leave of `event` when `declared` is the closed list of events.
+
+    An event that is not declared or not well-formed does not leave at all; a property or a value that is not declared
+    is taken out and the rest leaves. Problems name keys, never values.
+    """
+    name = event.get("event")
+    if event.get("type") != "track" or not isinstance(name, str) or name not in declared:
+        return Checked(None, ("an event that the manifest does not declare",))
+    for key, form in (("messageId", _ID), ("anonymousId", _ID), ("timestamp", _TIMESTAMP)):
+        if not _matches(form, event.get(key)):
+            return Checked(None, (f"{name}: its {key} is not well-formed",))
+    properties, problems = _clean_properties(name, event.get("properties"), declared[name])
+    context = _clean_context(event.get("context"), _CONTEXT)
+    kept = {key: event[key] for key in ("type", "event", "messageId", "anonymousId", "timestamp")}
+    return Checked({**kept, "context": {**context, "ip": IP}, "properties": properties}, tuple(problems))
+
+
+def _clean_properties(name: str, properties: Any, declaration: Declaration) -> tuple[dict[str, Any], list[str]]:
+    cleaned: dict[str, Any] = {}
+    problems = []
+    for key, value in properties.items() if isinstance(properties, Mapping) else ():
+        kind = declaration.properties.get(key)
+        if kind is None:
+            problems.append(f"{name} has a property that the manifest does not declare: {key!r}")
+            continue
+        try:
+            cleaned[key] = kind.clean(value)
+        except UndeclaredError:
+            problems.append(f"{name}.{key} may only be {kind.allowed()}")
+    return cleaned, problems
+
+
+def _clean_context(context: Any, allowed: Mapping[str, Any]) -> dict[str, Any]:
+    cleaned: dict[str, Any] = {}
+    for key, form in allowed.items():
+        value = context.get(key) if isinstance(context, Mapping) else None
+        if isinstance(form, Mapping):
+            inner = _clean_context(value, form)
+            if inner:
+                cleaned[key] = inner
+        elif _matches(form, value):
+            cleaned[key] = value
+    return cleaned
+
+
+def _matches(form: Any, value: Any) -> bool:
+    if form is int:
+        return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 10**9
+    return isinstance(value, str) and form.fullmatch(value) is not None

@@ -1,0 +1,43 @@
+"""Identity: which installation? A random UUID of the installation, never of a person or a machine.
+
+It exists from the first recording on. `reset` and `off` delete it, and the next one has nothing in common with it.
+"""
+
+from __future__ import annotations
+
+from cli_analytics import event, storage
+from cli_analytics.errors import StorageError
+from cli_analytics.storage import Storage
+
+PLACEHOLDER = "00000000-0000-4000-8000-000000000000"
+
+
+def client_id(where: Storage) -> str:
+    """The client id, made now if there is none. Raises StorageError where it can't be read or kept."""
+    found = storage.read(where.client_id)
+    if found is None:
+        found = storage.create_once(where.client_id, f"{event.uuid4()}\n".encode())
+    return _valid(where, found)
+
+
+def shown(where: Storage) -> str:
+    """The client id to show in an event that is not recorded: zeros where there is none yet. Raises StorageError."""
+    return known(where) or PLACEHOLDER
+
+
+def known(where: Storage) -> str:
+    """The client id, or nothing where there is none yet. Raises StorageError."""
+    found = storage.read(where.client_id)
+    return "" if found is None else _valid(where, found)
+
+
+def forget(where: Storage) -> None:
+    """Delete the client id. Raises StorageError."""
+    storage.remove(where.client_id)
+
+
+def _valid(where: Storage, content: bytes) -> str:
+    text = content.decode("ascii", "replace").strip()
+    if [len(part) for part in text.split("-")] != [8, 4, 4, 4, 12] or text.strip("-0123456789abcdef"):
+        raise StorageError(where.client_id, "is no client id")
+    return text

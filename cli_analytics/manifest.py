@@ -1,0 +1,299 @@
+"""Manifest: what may be collected, why, by whom, and where it goes. Read from analytics.toml.
+
+Unknown keys are errors, so that a misspelt opt-out is not silently ignored. At run time a manifest with an error means
+off; `cli-analytics check` says what is wrong. The keys are listed in docs/manifest.md.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable, Mapping
+from datetime import date, datetime
+from typing import Any, NamedTuple, Optional
+
+from cli_analytics import properties
+from cli_analytics.errors import ManifestError
+from cli_analytics.properties import BUILT_IN, Declaration, Kind
+
+Table = Mapping[str, Any]
+
+TOOL_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
+EVENT_NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
+VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}")
+LOOPBACK = re.compile(r"http://(127(\.\d{1,3}){3}|localhost|\[::1\])(:\d{1,5})?(/.*)?")
+
+MAX_PROPERTIES = 20  # GA4 takes 25 parameters an event, of which the context needs some
+SEGMENT_ENDPOINT = "https://api.segment.io"
+
+# Sink type → its keys. `endpoint` is optional everywhere.
+SINK_KEYS: Mapping[str, frozenset[str]] = {"segment": frozenset({"write_key"})}
+
+
+class Tool(NamedTuple):
+    """Who is responsible for the host."""
+
+    name: str
+    controller: str
+    contact: str
+    page: str
+    source: str
+
+
+class Policy(NamedTuple):
+    """How collection is governed. `default` and `ci` are `on` or `off`; `ends` is an ISO date or empty."""
+
+    default: str = "on"
+    ci: str = "off"
+    opt_out_env: tuple[str, ...] = ()
+    retention_days: int = 365
+    ends: str = ""
+
+
+class SinkConfig(NamedTuple):
+    """One `[[sinks]]` table: its type, where it sends to, and the keys of that type."""
+
+    type: str
+    endpoint: str
+    settings: Mapping[str, str]
+
+
+class Manifest(NamedTuple):
+    """A valid analytics.toml. `events` holds the built-in events too, narrowed as the manifest says."""
+
+    tool: Tool
+    policy: Policy
+    sinks: tuple[SinkConfig, ...]
+    events: Mapping[str, Declaration]
+
+
+def load(path: str) -> Manifest:
+    """The manifest in the file `path`. Raises ManifestError with the file's name in it."""
+    return parse(read(path), file=path)
+
+
+def read(path: str) -> bytes:
+    """The bytes of the manifest in the file `path`. Raises ManifestError."""
+    try:
+        with open(path, "rb") as file:
+            return file.read()
+    except OSError as error:
+        raise ManifestError(f"can't be read: {error.strerror}", file=path) from error
+
+
+def parse(content: bytes, *, file: str = "analytics.toml") -> Manifest:
+    """The manifest in `content`. Raises ManifestError with `file` in it."""
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        import tomli as tomllib
+    try:
+        return _manifest(tomllib.loads(content.decode("utf-8")))
+    except UnicodeDecodeError as error:
+        raise ManifestError(f"is not UTF-8 text at byte {error.start}", file=file) from error
+    except tomllib.TOMLDecodeError as error:
+        raise ManifestError(f"is not TOML: {error}", file=file) from error
+    except ManifestError as error:
+        raise ManifestError(error.problem, key=error.key, allowed=error.allowed, file=file) from error
+
+
+def check_endpoint(value: str) -> str:
+    """`value` without a trailing slash. Raises ManifestError for anything but https, or http on loopback."""
+    if not value.startswith("https://") and not LOOPBACK.fullmatch(value):
+        raise ManifestError(f"{value!r} would send in the clear", allowed="https://…, or http:// on loopback")
+    return value.rstrip("/")
+
+
+def _manifest(document: Table) -> Manifest:
+    _only(document, {"schema", "tool", "policy", "sinks", "events"})
+    if document.get("schema") != 1:
+        raise ManifestError(f"is {document.get('schema', 'missing')!r}", key="schema", allowed="schema = 1")
+    sinks = document.get("sinks", [])
+    if not isinstance(sinks, list) or not all(isinstance(sink, dict) for sink in sinks):
+        raise ManifestError("is not a list of tables", key="sinks", allowed="[[sinks]] with type = …")
+    return Manifest(
+        _within("tool", _tool, _table(document, "tool")),
+        _within("policy", _policy, _table(document, "policy")),
+        tuple(_within(f"sinks[{number}]", _sink, sink) for number, sink in enumerate(sinks)),
+        _within("events", _events, _table(document, "events")),
+    )
+
+
+def _tool(table: Table) -> Tool:
+    _only(table, set(Tool._fields))
+    name = _text(table, "name", required=True)
+    if not TOOL_NAME.fullmatch(name):
+        raise ManifestError(f"{name!r} is no tool name", key="name", allowed="a-z, 0-9 and -, at most 40, no - first")
+    required = {key: _text(table, key, required=True) for key in ("controller", "contact")}
+    return Tool(name, **required, page=_text(table, "page"), source=_text(table, "source"))
+
+
+def _policy(table: Table) -> Policy:
+    _only(table, set(Policy._fields))
+    default = Policy()
+    names = table.get("opt_out_env", [])
+    if not isinstance(names, list) or not all(isinstance(n, str) and VARIABLE_NAME.fullmatch(n) for n in names):
+        raise ManifestError("is not a list of variable names", key="opt_out_env", allowed='["MYTOOL_NO_ANALYTICS"]')
+    days = table.get("retention_days", default.retention_days)
+    if not isinstance(days, int) or isinstance(days, bool) or not 1 <= days <= 3650:
+        raise ManifestError(f"is {days!r}", key="retention_days", allowed="a whole number from 1 to 3650")
+    return Policy(
+        _switch(table, "default", default.default), _switch(table, "ci", default.ci), tuple(names), days, _ends(table)
+    )
+
+
+def _ends(table: Table) -> str:
+    ends = table.get("ends")
+    if ends is None:
+        return ""
+    if not isinstance(ends, date) or isinstance(ends, datetime):
+        raise ManifestError(f"is {ends!r}", key="ends", allowed="a date without quotes, such as 2028-11-21")
+    return ends.isoformat()
+
+
+def _sink(table: Table) -> SinkConfig:
+    kind = _text(table, "type", required=True)
+    if kind not in SINK_KEYS:
+        raise ManifestError(f"{kind!r} is no sink", key="type", allowed=", ".join(sorted(SINK_KEYS)))
+    _only(table, {"type", "endpoint", *SINK_KEYS[kind]})
+    settings = {key: _text(table, key, required=True) for key in sorted(SINK_KEYS[kind])}
+    return SinkConfig(kind, _within("endpoint", check_endpoint, _text(table, "endpoint") or SEGMENT_ENDPOINT), settings)
+
+
+def _events(table: Table) -> dict[str, Declaration]:
+    events = dict(BUILT_IN)
+    for name, event in table.items():
+        if not EVENT_NAME.fullmatch(name):
+            raise ManifestError("is no event name", key=name, allowed="snake_case, at most 40 characters")
+        if not isinstance(event, dict):
+            raise ManifestError("is not a table", key=name, allowed=f"[events.{name}] with why = …")
+        events[name] = _within(name, _narrowed if name in BUILT_IN else _event, {"name": name, **event})
+    return events
+
+
+def _event(table: Table) -> Declaration:
+    _only(table, {"name", "why", "properties"})
+    return Declaration(_text(table, "why", required=True), _within("properties", _kinds, _table(table, "properties")))
+
+
+def _narrowed(table: Table) -> Declaration:
+    _only(table, {"name", "why", "properties", "exceptions", "omit"})
+    built_in = BUILT_IN[table["name"]]
+    kinds = dict(built_in.properties)
+    narrowed = _within("properties", _kinds, _table(table, "properties"))
+    for key in [*narrowed, *_names(table, "omit")]:
+        if key not in kinds:
+            raise ManifestError("is no property of this event", key=key, allowed=", ".join(kinds))
+    exceptions = _names(table, "exceptions")
+    if exceptions and "exception" in kinds:
+        kinds["exception"] = properties.ExceptionName(exceptions)
+    kinds.update(narrowed)
+    return Declaration(
+        _text(table, "why") or built_in.why,
+        {key: kind for key, kind in kinds.items() if key not in _names(table, "omit")},
+    )
+
+
+def _kinds(table: Table) -> dict[str, Kind]:
+    if len(table) > MAX_PROPERTIES:
+        raise ManifestError(f"there are {len(table)}", allowed=f"at most {MAX_PROPERTIES}")
+    for name, value in table.items():
+        if not EVENT_NAME.fullmatch(name):
+            raise ManifestError("is no property name", key=name, allowed="snake_case, at most 40 characters")
+        if not isinstance(value, dict):
+            raise ManifestError(
+                "is not a table", key=name, allowed='{ type = "boolean" }, { one_of = [...] } and the like'
+            )
+    return {name: _within(name, _kind, value) for name, value in table.items()}
+
+
+def _kind(table: Table) -> Kind:
+    if "one_of" in table:
+        return _one_of(table)
+    if "bucket" in table:
+        return _bucket(table)
+    types: Mapping[object, Kind] = {"boolean": properties.Boolean(), "version": properties.Version()}
+    kind = table.get("type")
+    if kind == "integer":
+        return _integer(table)
+    if kind not in types:
+        raise ManifestError(
+            f"{kind!r} is no kind of property", key="type", allowed="one_of, bucket, boolean, integer, version"
+        )
+    _only(table, {"type"})
+    return types[kind]
+
+
+def _one_of(table: Table) -> Kind:
+    _only(table, {"one_of"})
+    values = table["one_of"]
+    if not isinstance(values, list) or not all(isinstance(v, str) and 0 < len(v) <= 100 for v in values) or not values:
+        raise ManifestError(
+            "is not a list of strings", key="one_of", allowed='["csv", "json"], each of 1 to 100 characters'
+        )
+    return properties.OneOf(tuple(values))
+
+
+def _bucket(table: Table) -> Kind:
+    _only(table, {"bucket"})
+    edges = table["bucket"]
+    whole = isinstance(edges, list) and all(isinstance(e, int) and not isinstance(e, bool) for e in edges)
+    if not whole or not edges or sorted(set(edges)) != edges:
+        raise ManifestError("is not a rising list of whole numbers", key="bucket", allowed="[10, 100, 1000]")
+    return properties.Bucket(tuple(edges))
+
+
+def _integer(table: Table) -> Kind:
+    _only(table, {"type", "min", "max"})
+    low, high = table.get("min"), table.get("max")
+    for key, value in (("min", low), ("max", high)):
+        if not isinstance(value, int) or isinstance(value, bool):
+            raise ManifestError(f"is {value!r}", key=key, allowed="a whole number; an integer needs both bounds")
+    assert isinstance(low, int)
+    assert isinstance(high, int)
+    if low > high:
+        raise ManifestError(f"{low} is above max, {high}", key="min", allowed="min ≤ max")
+    return properties.Integer(low, high)
+
+
+def _within(key: str, build: Callable[[Any], Any], value: Any) -> Any:
+    try:
+        return build(value)
+    except ManifestError as error:
+        raise error.within(key) from None
+
+
+def _only(table: Table, allowed: set[str]) -> None:
+    for key in table:
+        if key not in allowed:
+            raise ManifestError("is no key here", key=key, allowed=", ".join(sorted(allowed - {"name"} or allowed)))
+
+
+def _table(table: Table, key: str) -> Table:
+    value: Optional[Table] = table.get(key, {})
+    if not isinstance(value, dict):
+        raise ManifestError("is not a table", key=key, allowed=f"[{key}]")
+    return value
+
+
+def _text(table: Table, key: str, *, required: bool = False) -> str:
+    value = table.get(key, "")
+    if not isinstance(value, str) or (required and not value.strip()):
+        raise ManifestError(
+            "is missing" if key not in table else f"is {value!r}", key=key, allowed="a text that is not empty"
+        )
+    return value
+
+
+def _switch(table: Table, key: str, default: str) -> str:
+    value: str = table.get(key, default)
+    if value not in ("on", "off"):
+        raise ManifestError(f"is {value!r}", key=key, allowed='"on" or "off"')
+    return value
+
+
+def _names(table: Table, key: str) -> tuple[str, ...]:
+    value = table.get(key, [])
+    if not isinstance(value, list) or not all(isinstance(name, str) and name.isidentifier() for name in value):
+        raise ManifestError("is not a list of names", key=key, allowed='["ConfigError"]')
+    return tuple(value)

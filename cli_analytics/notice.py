@@ -1,0 +1,57 @@
+"""Notice: does the user know? Shown once, on a terminal, before anything is recorded.
+
+The stamp is written after the notice, so a notice that could not be printed was not shown.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping
+from typing import Optional, TextIO
+
+from cli_analytics import environment, stamp, storage
+from cli_analytics.stamp import NOBODY, Stamp
+from cli_analytics.storage import Storage
+
+
+def mark(where: Storage, current: Stamp, told: str) -> None:
+    """Keep the stamp of a user who was told `told` today. Raises StorageError."""
+    current.told, current.date = told, today()
+    stamp.write(where, current)
+
+
+def can_show(stderr: Optional[TextIO], environ: Mapping[str, str]) -> bool:
+    """True when a human reads stderr: a terminal, and no CI, whose terminals nobody reads."""
+    if stderr is None or environment.ci_vendor(environ) != "none":
+        return False
+    try:
+        return stderr.isatty()
+    except ValueError:  # it is closed
+        return False
+
+
+def ensure_shown(where: Storage, current: Stamp, text: str, stderr: TextIO) -> None:
+    """Show the notice and keep the stamp, once however many processes run first. Raises StorageError or OSError.
+
+    Who doesn't get the lock leaves the notice to who has it. Where no stamp can be kept no notice is shown: it would
+    come with every run.
+    """
+    lock = storage.lock(where.notice_lock)
+    if lock is None:
+        return
+    try:
+        known = stamp.read(where)
+        if known is not None and known.told == current.disclosure:
+            return
+        mark(where, current, NOBODY)  # a stamp that can't be kept is found out here
+        stderr.write(text)
+        stderr.flush()
+        mark(where, current, current.disclosure)
+    finally:
+        os.close(lock)
+
+
+def today() -> str:
+    """The date in UTC."""
+    return time.strftime("%Y-%m-%d", time.gmtime())

@@ -1,0 +1,101 @@
+"""Sender: starts the detached process that drains the spool. The process itself is drain.py.
+
+The lock decides: whoever gets it starts a sender and hands it the locked descriptor, so there is no moment at which two
+can be alive, and the kernel releases it however the sender ends. Most runs find it taken and don't even import this.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from cli_analytics import breaker
+from cli_analytics.storage import Storage
+
+PATH_VARIABLE = "CLI_ANALYTICS_PATH"  # how the sender finds this package: the host's own sys.path
+LOCK_DESCRIPTOR = 3
+
+# Isolated from the user's directory and PYTHON* variables, but with the host's own idea of where packages lie.
+_BOOT = (
+    f"import os,sys;sys.path[:]=os.environ.pop('{PATH_VARIABLE}').split(os.pathsep);"
+    "from cli_analytics.drain import main;main(sys.argv[1:])"
+)
+
+# A shell that starts the sender and ends at once: the sender is then nobody's child, so a host that lives long has no
+# zombie and a host that waits for its children never meets one of ours.
+_ORPHAN = ("/bin/sh", "-c", '"$@" & exit 0', "cli-analytics")
+
+
+def start(where: Storage, lock: int, *, manifest: str, version: str, environ: Mapping[str, str]) -> bool:
+    """Start a sender for the host of `manifest` and hand it the lock. False if none is due.
+
+    Raises StorageError or OSError.
+    """
+    if not breaker.read(where).due(version) or getattr(sys, "frozen", False) or not sys.executable:
+        return False
+    command = [sys.executable, "-I", "-c", _BOOT, os.path.abspath(manifest), version]
+    environment = {**environ, PATH_VARIABLE: os.pathsep.join(path for path in sys.path if os.path.isabs(path))}
+    if sys.platform == "win32":
+        _start_on_windows(command, environment)
+    else:
+        _start(command, environment, lock)
+    return True
+
+
+def _start(command: list[str], environment: Mapping[str, str], descriptor: int) -> None:
+    actions: list[Any] = [(os.POSIX_SPAWN_OPEN, number, os.devnull, os.O_RDWR, 0) for number in (0, 1, 2)]
+    source = os.dup(descriptor)  # never LOCK_DESCRIPTOR itself: duplicated onto itself it would close in the child
+    actions += [(os.POSIX_SPAWN_DUP2, source, LOCK_DESCRIPTOR)]
+    actions += [(os.POSIX_SPAWN_CLOSE, number) for number in _inheritable() if number > LOCK_DESCRIPTOR]
+    orphan = _ORPHAN if os.access(_ORPHAN[0], os.X_OK) else ()
+    try:
+        pid = _spawn([*orphan, *command], environment, actions)
+        if orphan:
+            os.waitpid(pid, 0)
+    except ChildProcessError:
+        pass  # the host ignores SIGCHLD, or one of its threads was quicker
+    finally:
+        os.close(source)
+
+
+def _spawn(command: list[str], environment: Mapping[str, str], actions: list[Any]) -> int:
+    try:
+        return os.posix_spawn(command[0], command, environment, file_actions=actions, setsid=True, setsigmask=())
+    except NotImplementedError:  # a system whose posix_spawn knows no sessions; the sender then opens its own
+        return os.posix_spawn(command[0], command, environment, file_actions=actions, setsigmask=())
+
+
+def _inheritable() -> list[int]:
+    """The descriptors that a child would inherit, a caller's pipe among them, which must not be held open."""
+    for folder in ("/proc/self/fd", "/dev/fd"):
+        try:
+            numbers = [int(name) for name in os.listdir(folder)]
+        except (OSError, ValueError):
+            continue
+        return [number for number in numbers if number > 2 and _is_inheritable(number)]
+    return []
+
+
+def _is_inheritable(descriptor: int) -> bool:
+    try:
+        return os.get_inheritable(descriptor)
+    except OSError:
+        return False  # the listing's own descriptor
+
+
+def _start_on_windows(command: list[str], environment: Mapping[str, str]) -> None:
+    import subprocess
+
+    subprocess.Popen(
+        command,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        close_fds=True,
+        creationflags=getattr(
+            subprocess, "CREATE_NO_WINDOW", 0
+        ),  # DETACHED_PROCESS would let its children open a console
+    )

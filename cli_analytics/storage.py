@@ -1,0 +1,242 @@
+"""Storage: where our files lie, and the few safe ways to read and write them.
+
+    <user_config_dir>/<tool>/analytics/    client-id · choice
+    <user_state_dir>/<tool>/analytics/     stamp · spool/ · sent.ndjson · breaker · *.lock
+    <user_config_dir>/cli-analytics/       choice          the user's own, for every tool
+    <site_config_dir>/<tool>/analytics/    choice          the machine's
+    <site_config_dir>/cli-analytics/       choice          the machine's, for every tool
+
+A Storage names these and creates nothing. Folders are made 0700 and files 0600. A file is replaced by draft and rename,
+so a reader sees the old one or the new one; the client id is created once, so that fifty first runs agree on one.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import sys
+from collections.abc import Mapping
+from typing import Optional
+
+from cli_analytics.errors import StorageError
+
+ALL_TOOLS = "cli-analytics"
+MAX_BYTES = 1_048_576  # none of our files grows larger; a larger one is somebody else's
+
+
+class Storage:
+    """Where the files of one tool lie; paths only."""
+
+    __slots__ = (
+        "breaker",
+        "choice",
+        "client_id",
+        "config",
+        "log",
+        "machine_choices",
+        "notice_lock",
+        "sender_lock",
+        "spool",
+        "stamp",
+        "state",
+        "user_choice",
+    )
+
+    def __init__(self, tool: str, config: str, state: str, site: str) -> None:
+        self.config = f"{config}/{tool}/analytics"
+        self.client_id = f"{self.config}/client-id"
+        self.choice = f"{self.config}/choice"
+        self.user_choice = f"{config}/{ALL_TOOLS}/choice"
+        self.machine_choices = (f"{site}/{tool}/analytics/choice", f"{site}/{ALL_TOOLS}/choice")
+        self.state = f"{state}/{tool}/analytics"
+        self.stamp = f"{self.state}/stamp"
+        self.notice_lock = f"{self.state}/notice.lock"
+        self.spool = f"{self.state}/spool"
+        self.log = f"{self.state}/sent.ndjson"
+        self.breaker = f"{self.state}/breaker"
+        self.sender_lock = f"{self.state}/sender.lock"
+
+
+def locate(tool: str, environ: Mapping[str, str]) -> Storage:
+    """The storage of the tool named `tool`. Raises StorageError where the user has no home directory."""
+    return Storage(tool, *_directories(environ))
+
+
+def read(path: str) -> Optional[bytes]:
+    """The content of a file, None where there is none. Raises StorageError where it can't be read."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0))
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except (OSError, ValueError) as error:
+        raise StorageError(path, error) from error
+    try:
+        status = os.fstat(descriptor)
+        if not stat.S_ISREG(status.st_mode) or status.st_size > MAX_BYTES:
+            raise StorageError(path, "is not a file of ours")
+        return os.read(descriptor, MAX_BYTES)
+    except OSError as error:
+        raise StorageError(path, error) from error
+    finally:
+        os.close(descriptor)
+
+
+def write_new(path: str, content: bytes) -> None:
+    """Write a file that does not exist yet, whole or not at all. Raises OSError."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0), 0o600)
+    try:
+        if os.write(descriptor, content) != len(content):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    except OSError:
+        os.unlink(path)
+        raise
+    finally:
+        os.close(descriptor)
+
+
+def replace(path: str, content: bytes) -> None:
+    """Write a file whole or not at all. Raises StorageError."""
+    try:
+        os.replace(_draft(path, content), path)
+    except OSError as error:
+        raise StorageError(path, error) from error
+
+
+def create_once(path: str, content: bytes) -> bytes:
+    """Write a file unless there is one; return what it holds, for all who race the same. Raises StorageError."""
+    try:
+        draft = _draft(path, content)
+        try:
+            os.link(draft, path)
+        except FileExistsError:
+            pass
+        finally:
+            os.unlink(draft)
+    except OSError as error:
+        raise StorageError(path, error) from error
+    return read(path) or b""
+
+
+def remove(path: str) -> None:
+    """Delete a file if there is one. Raises StorageError."""
+    try:
+        os.unlink(path)
+    except (FileNotFoundError, NotADirectoryError):
+        pass
+    except OSError as error:
+        raise StorageError(path, error) from error
+
+
+def make_folder(path: str) -> None:
+    """Create a folder and its parents for this user alone. Raises StorageError."""
+    try:
+        os.makedirs(path, mode=0o700, exist_ok=True)
+    except OSError as error:
+        raise StorageError(path, error) from error
+
+
+def lock(path: str) -> Optional[int]:
+    """A descriptor that holds the lock `path` until it is closed, None while another process holds it.
+
+    The lock belongs to the open file, so a child that inherits the descriptor keeps it, and the kernel lets go of it
+    when the last holder dies, however it dies. Raises StorageError.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o600)
+    except FileNotFoundError:
+        make_folder(os.path.dirname(path))
+        return lock(path)
+    except OSError as error:
+        raise StorageError(path, error) from error
+    try:
+        _lock_now(descriptor)
+    except OSError:
+        os.close(descriptor)
+        return None
+    return descriptor
+
+
+def problem(storage: Storage) -> str:
+    """Why nothing may be stored, or an empty string.
+
+    Root in somebody else's home (sudo) would leave files behind that their owner can't remove.
+    """
+    for folder in (storage.config, storage.state):
+        parent = _existing(folder)
+        try:
+            owner = os.stat(parent).st_uid
+        except OSError as error:
+            return f"can't store anything in {folder}: {error.strerror}"
+        if hasattr(os, "geteuid") and os.geteuid() == 0 and owner != 0:
+            return f"can't store anything in {folder}: it is somebody else's"
+        if not os.path.isdir(parent) or not os.access(parent, os.W_OK | os.X_OK):
+            return f"can't store anything in {folder}: {parent} can't be written"
+    return ""
+
+
+def _lock_now(descriptor: int) -> None:
+    """Raises OSError while another process holds the lock."""
+    if sys.platform == "win32":
+        import msvcrt
+
+        msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+    else:
+        import fcntl
+
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def _draft(path: str, content: bytes) -> str:
+    """A new file beside `path`, whose name no other writer has."""
+    draft = f"{path}.{os.getpid()}.{os.urandom(4).hex()}"
+    try:
+        write_new(draft, content)
+    except FileNotFoundError:
+        os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+        write_new(draft, content)
+    return draft
+
+
+def _existing(folder: str) -> str:
+    while not os.path.lexists(folder) and os.path.dirname(folder) != folder:
+        folder = os.path.dirname(folder)
+    return folder
+
+
+def _directories(environ: Mapping[str, str]) -> tuple[str, str, str]:
+    """The user's configuration and state directory and the machine's configuration directory.
+
+    Importing platformdirs costs more than all the rest of a recording run, and on Linux and the BSDs its answer is
+    three look-ups of the XDG Base Directory specification, so they are made here (and tested to be equal). Elsewhere
+    it is asked.
+    """
+    if not sys.platform.startswith(("linux", "freebsd", "openbsd", "netbsd")) or "ANDROID_DATA" in environ:
+        import platformdirs
+
+        return platformdirs.user_config_dir(), platformdirs.user_state_dir(), platformdirs.site_config_dir()
+    site = _absolute(environ.get("XDG_CONFIG_DIRS", "").split(os.pathsep)[0]) or "/etc/xdg"
+    config, state = (_absolute(environ.get(name, "")) for name in ("XDG_CONFIG_HOME", "XDG_STATE_HOME"))
+    if config and state:
+        return config, state, site
+    home = _home(environ)
+    return config or os.path.join(home, ".config"), state or os.path.join(home, ".local", "state"), site
+
+
+def _home(environ: Mapping[str, str]) -> str:
+    home = environ.get("HOME")
+    if home is None:
+        import pwd
+
+        try:
+            home = pwd.getpwuid(os.getuid()).pw_dir
+        except KeyError as error:
+            raise StorageError("~", "this user has no home directory") from error
+    if not _absolute(home):
+        raise StorageError(home or "~", "is no home directory")
+    return home
+
+
+def _absolute(path: str) -> str:
+    """`path`, or nothing where it is not absolute: the specification says to ignore such a value."""
+    return path if os.path.isabs(path) else ""
