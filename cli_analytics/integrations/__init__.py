@@ -1,0 +1,1 @@
+"""Integrations: adapters to frameworks. Import the one you need; none is imported for you."""

@@ -1,0 +1,197 @@
+"""Click: records a `command_run` for every command of a tree, however it ends.
+
+    observe(command)      its contexts are made by us from now on, nothing else about it changes
+      └ a context is made                the clock starts; subcommands are observed
+          └ it is left after parsing     a usage error, or --help and the like, which record nothing
+              └ it is left for good      outcome, exit status, path and options → Client.record
+
+We are not on the stack while the host works: a context is a subclass of the host's own, whose __enter__ and __exit__
+come and go. So tracebacks have no frame of ours; frames.py takes out those of the two places that do call the host.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any, Optional
+
+import click
+from click.exceptions import Exit
+
+from cli_analytics.integrations import invocation
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from cli_analytics.host import Host
+
+_HELP = (Exit, getattr(click.exceptions, "NoArgsIsHelpError", Exit))  # ended while parsing: --help, --version
+
+_observed_classes: dict[type[click.Context], type[click.Context]] = {}
+
+
+def observe(client: Host, target: Any) -> None:
+    """Have the contexts of a command made by us. Doing it twice changes nothing."""
+    if not isinstance(target.context_class, _ContextMaker):
+        target.context_class = _ContextMaker(client, target.context_class)
+
+
+def observe_subcommands(client: Host, group: Any) -> None:
+    """Observe what a group has, and what it will find when it looks for it."""
+    for subcommand in getattr(group, "commands", {}).values():
+        observe(client, subcommand)
+    if getattr(type(group), "get_command", None) is not click.Group.get_command:
+        from cli_analytics.integrations.lookup import Lookup
+
+        Lookup.install(client, group)
+
+
+def run_of(client: Host, ctx: click.Context) -> Optional[Run]:
+    """The run that a context belongs to, if its contexts are observed."""
+    run: Optional[Run] = ctx.meta.get(_key(client))
+    return run
+
+
+def record(client: Host, path: str, started: float, ended: invocation.Ending, options: list[str]) -> None:
+    """Record one run of the command `path`, which began at `started` (time.perf_counter)."""
+    properties: dict[str, Any] = {"exception": ended.exception} if ended.exception else {}
+    client.record(
+        "command_run",
+        command=path,
+        duration_ms=int((time.perf_counter() - started) * 1000),
+        outcome=ended.outcome,
+        exit_code=ended.exit_code,
+        options=options,
+        **properties,
+    )
+
+
+class Run:
+    """One run of the tool: from the making of the outermost context that we see to leaving it."""
+
+    def __init__(self, client: Host, root: click.Context) -> None:
+        self.client = client
+        self.root = root
+        self.innermost = root
+        self.is_silent = False  # --help, --version and the users' own commands
+        self.recorded_members = False  # of a chain
+        self.recorded_error: Optional[BaseException] = None
+
+
+class Visit:
+    """One context of a run: how deep it is entered, and what came of parsing it."""
+
+    def __init__(self, run: Run, ctx: click.Context) -> None:
+        self.run = run
+        self.ctx = ctx
+        self.depth = 0
+        self.is_parsed = False
+        self.names_a_subcommand = False
+        self.started = time.perf_counter()
+
+    def left(self, error: Optional[BaseException]) -> None:
+        """The context was left: for the first time after parsing, for the second time for good."""
+        run = self.run
+        if not self.is_parsed:
+            self.is_parsed = True
+            self.names_a_subcommand = error is None and invocation.names_a_subcommand(self.ctx)
+            run.is_silent = run.is_silent or isinstance(error, _HELP)
+            if error is None or self.ctx is not run.root:
+                return
+        if error is not None:
+            from cli_analytics.integrations import frames
+
+            frames.hide(error)
+        if self.ctx is run.root:
+            self._finish(error)
+        elif invocation.is_chain_member(self.ctx):
+            run.recorded_members = True
+            run.recorded_error = error
+            self._record(self.ctx, error)
+
+    def _finish(self, error: Optional[BaseException]) -> None:
+        """The run is over. The members of a chain have been recorded, each on its own, but for what came after them."""
+        run = self.run
+        if not run.recorded_members:
+            self._record(run.innermost, error)
+        elif error is not run.recorded_error and invocation.judge(error).outcome != "ok":
+            self._record(getattr(error, "ctx", None) or run.root, error)
+
+    def _record(self, ctx: click.Context, error: Optional[BaseException]) -> None:
+        client = self.run.client
+        if self.run.is_silent:
+            return
+        unknown = ctx is self.ctx and self.names_a_subcommand and invocation.is_unknown_command(ctx, error)
+        path = invocation.path(ctx, tool=client.tool, unknown=unknown)
+        record(client, path, self.started, invocation.judge(error), invocation.options(ctx))
+
+
+class _Observed(click.Context):
+    """A context that tells its visit when it is left."""
+
+    _cli_analytics: Optional[Visit] = None  # stays None for those that click makes itself, as in ctx.invoke(other)
+
+    def __init_subclass__(cls) -> None:
+        """A host's own hook is for the host's own subclasses."""
+
+    def __enter__(self) -> Any:
+        if self._cli_analytics is not None:
+            self._cli_analytics.depth += 1
+        return super().__enter__()
+
+    def __exit__(
+        self, kind: Optional[type[BaseException]], error: Optional[BaseException], trace: Optional[TracebackType]
+    ) -> Any:
+        visit = self._cli_analytics
+        if visit is None:
+            return super().__exit__(kind, error, trace)
+        visit.depth -= 1
+        try:
+            suppressed = super().__exit__(kind, error, trace)
+            error = None if suppressed else error
+            return suppressed
+        except BaseException as closing_error:
+            error = closing_error
+            raise
+        finally:
+            if not visit.depth:
+                visit.run.client.attempt(visit.left, error)
+
+
+class _ContextMaker:
+    """Stands in for a command's `context_class`."""
+
+    def __init__(self, client: Host, original: type[click.Context]) -> None:
+        self.client = client
+        self.original = original
+
+    def __call__(self, command: click.Command, **settings: Any) -> click.Context:
+        ctx = _observed(self.original)(command, **settings)
+        if not ctx.resilient_parsing:  # that is completion, which records nothing
+            self.client.attempt(self._visit, ctx)
+        return ctx
+
+    def __deepcopy__(self, memo: object) -> _ContextMaker:
+        return self  # a copied command is the same host's
+
+    def _visit(self, ctx: Any) -> None:
+        run = run_of(self.client, ctx)
+        if run is None:
+            run = ctx.meta[_key(self.client)] = Run(self.client, ctx)
+            self.client.flag_off = False
+        run.innermost = ctx
+        ctx._cli_analytics = Visit(run, ctx)
+        if invocation.is_group(ctx.command):
+            observe_subcommands(self.client, ctx.command)
+
+
+def _observed(original: type[click.Context]) -> type[click.Context]:
+    """The subclass of a host's context class that is observed, with its name and its place."""
+    known = _observed_classes.get(original)
+    if known is None:
+        names = {"__module__": original.__module__, "__qualname__": original.__qualname__, "__doc__": original.__doc__}
+        known = _observed_classes[original] = type(original.__name__, (_Observed, original), names)
+    return known
+
+
+def _key(client: Host) -> str:
+    return f"cli_analytics.{client.tool}"
