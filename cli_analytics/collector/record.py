@@ -1,0 +1,93 @@
+"""Record: an event as it lies in the archive. Segment's raw record: the message and what the server knows of it.
+
+The client's own `timestamp` becomes `originalTimestamp`, and `timestamp` is corrected for a clock that is wrong:
+
+    timestamp = receivedAt - (sentAt - originalTimestamp)
+
+https://segment.com/docs/connections/spec/common/#timestamps . Columns are always the same and in the same order.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import datetime, timezone
+from itertools import islice
+from typing import Any
+
+import msgspec
+
+from cli_analytics.event import Event
+
+Record = dict[str, Any]
+
+VERSION = 2  # of Segment's record
+MAX_TIME = 40  # characters; what is said once for a batch is archived with each of its events
+MAX_INTEGRATIONS = 30  # likewise
+
+_KEY = re.compile(r"[\w.:+/=-]{1,100}")
+_INTEGRATION = re.compile(r"[\w .+-]{1,40}")
+
+
+def build(checked: Event, sent: Mapping[str, Any], tool: str, write_key: str | None, received: datetime) -> Record:
+    """The record of an event that passed the gate; `sent` is the event as it came, for what only servers use."""
+    original = moment(checked["timestamp"])
+    sent_at = moment(sent.get("sentAt"))
+    return {
+        "anonymousId": checked["anonymousId"],
+        "channel": "server",
+        "context": checked["context"],
+        "event": checked["event"],
+        "integrations": _integrations(sent.get("integrations")),
+        "messageId": checked["messageId"],
+        "originalTimestamp": checked["timestamp"],
+        "projectId": tool,
+        "properties": checked["properties"],
+        "receivedAt": iso(received),
+        "sentAt": sent["sentAt"] if sent_at else None,
+        "timestamp": iso(_corrected(original, sent_at, received)),
+        "type": checked["type"],
+        "userId": None,
+        "version": VERSION,
+        "writeKey": _key(write_key) or _key(sent.get("writeKey")),
+    }
+
+
+def encode(record: Record) -> bytes:
+    """The record as one line of JSON."""
+    return msgspec.json.encode(record) + b"\n"
+
+
+def iso(value: datetime) -> str:
+    """ISO 8601 in UTC with milliseconds and Z."""
+    return value.replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
+
+
+def moment(value: Any) -> datetime | None:
+    """The time in an RFC 3339 text, in UTC, or None for anything else."""
+    if not isinstance(value, str) or len(value) > MAX_TIME:
+        return None
+    try:
+        parsed = msgspec.convert(value, datetime)
+        return parsed.astimezone(timezone.utc) if parsed.tzinfo else None
+    except (msgspec.ValidationError, OverflowError):
+        return None
+
+
+def _corrected(original: datetime | None, sent_at: datetime | None, received: datetime) -> datetime:
+    if original is None:
+        return received
+    try:
+        return received - (sent_at - original) if sent_at else original
+    except OverflowError:  # a clock that is wrong by millennia
+        return received
+
+
+def _integrations(value: Any) -> dict[str, bool]:
+    items = value.items() if isinstance(value, dict) else ()
+    switches = ((key, on) for key, on in items if isinstance(on, bool) and _INTEGRATION.fullmatch(key))
+    return dict(islice(switches, MAX_INTEGRATIONS))
+
+
+def _key(value: Any) -> str | None:
+    return value if isinstance(value, str) and _KEY.fullmatch(value) else None
