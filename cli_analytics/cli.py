@@ -1,0 +1,162 @@
+"""The command line for maintainers and operators: cli-analytics demo | check | docs | collect | report.
+
+Exit status: 0 done, 1 the answer is no or the input is wrong, 2 wrong usage.
+"""
+
+from __future__ import annotations
+
+import datetime
+import functools
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Optional, TypeVar
+
+import click
+
+from cli_analytics import __version__, disclosure, manifest
+from cli_analytics.errors import CliAnalyticsError, ManifestError
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+DATE = click.DateTime(["%Y-%m-%d"])
+MANIFEST = click.argument("path", metavar="[ANALYTICS.TOML]", default="analytics.toml", type=click.Path())
+
+
+def _says_what_is_wrong(function: Function) -> Function:
+    """An error on purpose ends a command with one line and exit status 1."""
+
+    @functools.wraps(function)
+    def wrapper(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return function(*args, **kwargs)
+        except (CliAnalyticsError, OSError) as error:
+            raise click.ClickException(str(error)) from error
+
+    return wrapper  # type: ignore[return-value]
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="cli-analytics")
+def main() -> None:
+    """Usage analytics for command-line tools that nobody has to be ashamed of.
+
+    \b
+    See it work from end to end:      cli-analytics demo
+    Complete commands in your shell:  eval "$(_CLI_ANALYTICS_COMPLETE=bash_source cli-analytics)"
+    """
+
+
+@main.command()
+@MANIFEST
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+def check(path: str, as_json: bool) -> None:
+    """Check a manifest; exit with 1 and say what is wrong if something is.
+
+    \b
+    Example:  cli-analytics check src/mytool/analytics.toml
+    """
+    try:
+        declared = manifest.load(path)
+    except ManifestError as error:
+        if not as_json:
+            raise click.ClickException(str(error)) from error
+        problem = {"file": error.file, "key": error.key, "problem": error.problem, "allowed": error.allowed}
+        click.echo(json.dumps({"valid": False, "error": problem}, indent=2))
+        sys.exit(1)
+    events = {name: sorted(item.properties) for name, item in declared.events.items()}
+    if as_json:
+        click.echo(json.dumps({"valid": True, "tool": declared.tool.name, "events": events}, indent=2))
+    else:
+        click.echo(f"{path}: {declared.tool.name} may send {', '.join(events)}")
+
+
+@main.command()
+@MANIFEST
+@click.option("--out", default="docs/ANALYTICS.md", show_default=True, help="The page to write.")
+@click.option("--check", "only_check", is_flag=True, help="Write nothing; exit with 1 if the page is not up to date.")
+@_says_what_is_wrong
+def docs(path: str, out: str, only_check: bool) -> None:
+    """Write the page that tells users what is collected, from the manifest.
+
+    \b
+    Example:  cli-analytics docs src/mytool/analytics.toml --check
+    """
+    page = disclosure.page(manifest.load(path))
+    target = Path(out)
+    if only_check:
+        if not target.exists() or target.read_text(encoding="utf-8") != page:
+            command = f"cli-analytics docs {path} --out {out}"
+            raise click.ClickException(f"{out} does not say what {path} says. Run: {command}")
+        click.echo(f"{out} is up to date")
+        return
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_text(page, encoding="utf-8")
+    click.echo(f"wrote {out}")
+
+
+@main.command()
+@click.option("--manifest", "manifests", multiple=True, required=True, help="A tool's analytics.toml; may be repeated.")
+@click.option("--archive", required=True, help="The folder to archive in.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
+@click.option("--port", default=8817, show_default=True, type=click.IntRange(0, 65535), help="0 picks a free one.")
+@_says_what_is_wrong
+def collect(manifests: tuple[str, ...], archive: str, host: str, port: int) -> None:
+    """Receive events over HTTP and archive them. The first line on stdout is the address it listens on.
+
+    Only what one of the manifests declares is kept; the sender's address is neither stored nor logged. SIGTERM and
+    Ctrl-C end it.
+
+    \b
+    Example:  cli-analytics collect --manifest analytics.toml --archive ./archive --port 0
+    """
+    from cli_analytics import collector
+
+    loaded = [manifest.load(path) for path in manifests]
+    collector.serve(loaded, archive, host=host, port=port, ready=lambda url: click.echo(url))
+
+
+@main.command()
+@click.argument("archive")
+@click.option("--out", required=True, help="The folder to write CSV files to.")
+@click.option("--since", type=DATE, help="Only events from this day on.")
+@click.option("--until", type=DATE, help="Only events up to this day.")
+@click.option("--tool", help="Only events of this tool.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@_says_what_is_wrong
+def report(
+    archive: str,
+    out: str,
+    since: Optional[datetime.datetime],
+    until: Optional[datetime.datetime],
+    tool: Optional[str],
+    as_json: bool,
+) -> None:
+    """Answer the maintainer's questions from an archive, one CSV file each.
+
+    \b
+    Example:  cli-analytics report ./archive --out ./report --since 2026-11-01
+    """
+    from cli_analytics import reports
+
+    written = reports.write(
+        archive, out, since=since.date() if since else None, until=until.date() if until else None, tool=tool
+    )
+    click.echo(json.dumps({"written": written}, indent=2) if as_json else "\n".join(written))
+
+
+@main.command()
+@click.option("--out", help="Keep the archive and the report in this folder.  [default: a temporary one]")
+@_says_what_is_wrong
+def demo(out: Optional[str]) -> None:
+    """Show the whole way of an event: an instrumented tool, the collector, the report.
+
+    Everything happens in a folder of its own, on this machine only; your own settings are neither read nor touched.
+
+    \b
+    Example:  cli-analytics demo --out ./demo
+    """
+    from cli_analytics.demo import walk
+
+    walk.through(out)
