@@ -52,7 +52,9 @@ def main() -> None:
 @MANIFEST
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def check(path: str, as_json: bool) -> None:
-    """Check a manifest; exit with 1 and say what is wrong if something is.
+    """Check a manifest and say what is wrong in it.
+
+    Exits with 1 if something is: file, key, what is wrong and what is allowed.
 
     \b
     Example:  cli-analytics check src/mytool/analytics.toml
@@ -78,7 +80,9 @@ def check(path: str, as_json: bool) -> None:
 @click.option("--check", "only_check", is_flag=True, help="Write nothing; exit with 1 if the page is not up to date.")
 @_says_what_is_wrong
 def docs(path: str, out: str, only_check: bool) -> None:
-    """Write the page that tells users what is collected, from the manifest.
+    """Write docs/ANALYTICS.md from a manifest.
+
+    The page tells users what is collected, why, by whom, and how to say no.
 
     \b
     Example:  cli-analytics docs src/mytool/analytics.toml --check
@@ -103,7 +107,9 @@ def docs(path: str, out: str, only_check: bool) -> None:
 @click.option("--port", default=8817, show_default=True, type=click.IntRange(0, 65535), help="0 picks a free one.")
 @_says_what_is_wrong
 def collect(manifests: tuple[str, ...], archive: str, host: str, port: int) -> None:
-    """Receive events over HTTP and archive them. The first line on stdout is the address it listens on.
+    """Receive events and archive them.
+
+    The first line on stdout is the address it listens on.
 
     Only what one of the manifests declares is kept; the sender's address is neither stored nor logged. SIGTERM and
     Ctrl-C end it.
@@ -133,7 +139,10 @@ def report(
     tool: Optional[str],
     as_json: bool,
 ) -> None:
-    """Answer the maintainer's questions from an archive, one CSV file each.
+    """Answer questions from an archive.
+
+    One CSV file for each: commands.csv tells which commands are run, in which version, how often, by how many
+    installations, how often they fail and how long they take.
 
     \b
     Example:  cli-analytics report ./archive --out ./report --since 2026-11-01
@@ -150,7 +159,9 @@ def report(
 @click.option("--out", help="Keep the archive and the report in this folder.  [default: a temporary one]")
 @_says_what_is_wrong
 def demo(out: Optional[str]) -> None:
-    """Show the whole way of an event: an instrumented tool, the collector, the report.
+    """Show the whole way of an event.
+
+    An instrumented tool runs as a user would run it; the collector archives its events; the report counts them.
 
     Everything happens in a folder of its own, on this machine only; your own settings are neither read nor touched.
 

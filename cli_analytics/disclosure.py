@@ -18,12 +18,18 @@ from cli_analytics.manifest import Manifest
 from cli_analytics.properties import Declaration
 
 CONTEXT = (
-    ("app", "the version of the tool"),
+    ("app, library", "the versions of the tool and of cli-analytics, which does the collecting"),
     ("os, arch, python", "the names of the operating system and the processor, the version of Python"),
     ("cpus", "the number of processors, cut down to a power of two"),
     ("ci, container", "the kind of CI service and of container, if any"),
     ("anonymousId", "a random id of this installation, made at the first recording"),
+    ("dropped_events", "how many events were dropped before, because too many waited"),
     ("messageId, timestamp", "a random id of the event, so that it is not counted twice, and its time"),
+)
+HOW = (
+    "A command that runs leaves one small file in the state directory of your user. A separate process, which never "
+    "delays a command, sends the files that wait and ends; without a network they wait for at most 7 days. A random id "
+    "stands for the installation, never for you or your machine."
 )
 NEVER = "arguments, values of options, file names, paths, host names, user names, addresses, texts of errors"
 
@@ -75,16 +81,12 @@ def _page(declared: Manifest) -> Iterator[str]:
     yield from ("", "## Why", "")
     yield from (f"- `{name}`: {item.why}." for name, item in declared.events.items() if item.properties)
     yield from _what(declared)
-    yield from ("", "## When and where", "")
-    yield (
-        "A command that runs leaves one small file in the state directory of your user. A separate process, which "
-        "never delays the command, sends the files that wait over HTTPS to "
-        f"{', '.join(_recipients(declared)) or 'nowhere yet'}, and ends."
-    )
-    yield from ("", f"The first run on a terminal shows a notice and records nothing. {_default(declared)}")
+    yield from ("", "## When and where", "", f"When a command runs. {_default(declared)}")
+    yield f"Where to: {', '.join(_recipients(declared)) or 'nowhere yet'}, over HTTPS."
     yield from ("", "## Who", "", f"{tool.controller} is responsible. Write to {tool.contact}.")
+    yield from ("", "## How", "", HOW)
     if tool.source:
-        yield f"The code that collects can be read at {tool.source}."
+        yield f"The code that does it can be read at {tool.source}."
     yield from _how(declared)
     yield from ("", "## How long", "", f"Events are kept for {policy.retention_days} days.")
     if policy.ends:
@@ -101,10 +103,7 @@ def _what(declared: Manifest) -> Iterator[str]:
             yield ""
     yield from ("### With every event", "", "| | |", "| --- | --- |")
     yield from (f"| `{name}` | {meaning} |" for name, meaning in CONTEXT)
-    yield from (
-        "",
-        f"Never: {NEVER}. Your IP address is neither sent in an event (`context.ip` is `0.0.0.0`) nor stored.",
-    )
+    yield from ("", f"Never: {NEVER}. `context.ip` is always `0.0.0.0`, which tells the receiver to store none.")
 
 
 def _how(declared: Manifest) -> Iterator[str]:
@@ -124,9 +123,9 @@ def _how(declared: Manifest) -> Iterator[str]:
 
 
 def _default(declared: Manifest) -> str:
-    ci = "" if declared.policy.ci == "on" else " Nothing is recorded in continuous integration and in test runs."
+    where = "in test runs" if declared.policy.ci == "on" else "in continuous integration and in test runs"
     yes = "" if declared.policy.default == "on" else " Nothing is recorded, and no id exists, until you say yes."
-    return f"What was recorded after that and not yet sent waits for at most 7 days.{ci}{yes}"
+    return f"The first run on a terminal shows a notice and records nothing. Nothing is recorded {where}.{yes}"
 
 
 def _facts(item: Declaration) -> dict[str, Any]:

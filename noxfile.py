@@ -1,0 +1,63 @@
+"""What `make test` runs: lint, types, floors and docs once; the tests on every Python that is found.
+
+Slow tests run on the Python that nox itself runs on, the others run everything else.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import nox
+
+PYTHONS = ["3.9", "3.10", "3.11", "3.12", "3.13", "3.14"]
+MAIN = f"{sys.version_info[0]}.{sys.version_info[1]}"
+MANIFEST, PAGE = "cli_analytics/demo/analytics.toml", "docs/ANALYTICS.md"
+
+nox.needs_version = ">=2024.4.15"
+nox.options.default_venv_backend = "uv|virtualenv"
+nox.options.error_on_missing_interpreters = False
+nox.options.reuse_existing_virtualenvs = True
+nox.options.sessions = ["lint", "docs", "tests", "oldest"]
+
+# pyenv puts only shims on the path, which refuse a version that is not switched on.
+_pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
+os.environ["PATH"] = os.pathsep.join([*map(str, sorted(_pyenv.glob("3.*/bin"))), os.environ["PATH"]])
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # every process that a test starts would compile everything anew
+
+
+@nox.session(python=MAIN)
+def lint(session: nox.Session) -> None:
+    """Format, rules, types and floors."""
+    session.install("-e", ".[collector,reports]", "--group", "lint", "--group", "test", "nox")
+    session.run("ruff", "format", "--check", ".")
+    session.run("ruff", "check", ".")
+    session.run("mypy")
+    session.run("lint-imports", "--no-cache")
+
+
+@nox.session(python=MAIN)
+def docs(session: nox.Session) -> None:
+    """The generated page says what the manifest says."""
+    session.install("-e", ".")
+    session.run("cli-analytics", "check", MANIFEST)
+    session.run("cli-analytics", "docs", MANIFEST, "--out", PAGE, "--check")
+
+
+@nox.session(python=PYTHONS)
+def tests(session: nox.Session) -> None:
+    """The tests, with the newest versions of what they need."""
+    session.install("-e", ".[collector,reports]", "--group", "test")
+    _test(session, *([] if session.python == MAIN else ["-m", "not slow"]))
+
+
+@nox.session(python="3.9")
+def oldest(session: nox.Session) -> None:
+    """The tests of the client, with the oldest versions it allows."""
+    session.install("-e", ".", "--group", "test", "click==8.1.0", "platformdirs==3.0.0", "requests==2.28.0", "tomli==2.0.0")
+    _test(session, "-m", "not slow")
+
+
+def _test(session: nox.Session, *options: str) -> None:
+    session.run("pytest", "-q", "-n", "2", *options, *session.posargs)

@@ -1,0 +1,45 @@
+"""No test reaches further than this machine: any other connection or look-up fails the test that made it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+_LOOPBACK = ("127.", "localhost", "::1")
+_escapes: list[str] = []
+
+
+def _guard(event: str, arguments: tuple[Any, ...]) -> None:
+    if event == "socket.connect" and isinstance(arguments[1], tuple):
+        host = arguments[1][0]
+    elif event == "socket.getaddrinfo":
+        host = arguments[0]
+    else:
+        return
+    name = host.decode() if isinstance(host, bytes) else str(host or "localhost")
+    if not name.startswith(_LOOPBACK):
+        _escapes.append(f"{event} {name}")
+        raise PermissionError(f"a test tried to reach {name}")
+
+
+sys.addaudithook(_guard)
+
+
+@pytest.fixture(autouse=True)
+def _stays_on_loopback() -> Iterator[None]:
+    _escapes.clear()
+    yield
+    assert not _escapes, f"tests stay on this machine: {_escapes}"
+
+
+@pytest.fixture(autouse=True)
+def _own_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody's real home is read or written, and what is sent goes to a closed port."""
+    home = tmp_path_factory.mktemp("home")
+    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("CLI_ANALYTICS_ENDPOINT", "http://127.0.0.1:9")
+    for name in ("XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_CONFIG_DIRS", "SEND_ANONYMOUS_USAGE_INFO", "DO_NOT_TRACK"):
+        monkeypatch.delenv(name, raising=False)
