@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     Target = TypeVar("Target")  # a click command or a function
 
 POLL_SECONDS = 0.01
+ALIVE_SECONDS = 2.0  # a living sender touches its lock ten times a second; some file systems keep even seconds
 
 
 class Analytics:
@@ -51,7 +52,7 @@ class Analytics:
     ) -> None:
         self.tool = tool
         self.version = version
-        self.manifest = os.fspath(manifest)
+        self.manifest = _absolute(os.fspath(manifest))
         self.host_setting = host_setting
         self.record_in_tests = record_in_tests
         self.flag_off = False  # this run was started with --no-analytics
@@ -94,7 +95,7 @@ class Analytics:
         if flag is not None:
             self.attempt(users.add_flag, self, cli, flag)
 
-    def record(self, event_name: str, **properties: Any) -> None:
+    def record(self, event_name: str, /, **properties: Any) -> None:
         """Record one event, if the user allows it. Never raises, never waits for the network."""
         try:
             self._record(event_name, properties)
@@ -112,7 +113,7 @@ class Analytics:
             ends = time.monotonic() + timeout
             waiting = Spool(where.spool)
             while not waiting.is_empty():
-                if time.monotonic() >= ends or not self.start_sender(where):
+                if time.monotonic() >= ends or not (self.start_sender(where) or self._is_sending(where)):
                     return False
                 time.sleep(POLL_SECONDS)
             return True
@@ -185,7 +186,7 @@ class Analytics:
         if not decision.allowed:
             self.say(f"{name} was not recorded: {decision.reason} ({decision.source})")
         elif environment.debug(self.environ):
-            self._print(where, name, properties)
+            self._show(where, name, properties)
         else:
             content = event.encode(self.build(name, properties, client_id=identity.client_id(where))).encode()
             if len(content) <= event.MAX_BYTES:
@@ -209,17 +210,22 @@ class Analytics:
 
     def start_sender(self, where: Storage) -> bool:
         """See to it that a sender is alive, if one is due. True if one is."""
-        lock = storage.lock(where.sender_lock)
-        if lock is None:
-            return True  # who holds it looks at the spool once more after letting go of it
         try:
-            from cli_analytics import sender
+            age = time.time() - os.stat(where.sender_lock).st_mtime
+        except OSError:
+            age = ALIVE_SECONDS
+        if 0 <= age < ALIVE_SECONDS:
+            return True  # a sender that ends takes the mark away first, and looks at the spool once more after that
+        from cli_analytics import sender
 
-            return sender.start(where, lock, manifest=self.manifest, version=self.version, environ=self.environ)
-        finally:
-            os.close(lock)
+        return sender.start_if_due(where, manifest=self.manifest, version=self.version, environ=self.environ)
 
-    def _print(self, where: Storage, name: str, properties: Mapping[str, Any]) -> None:
+    def _is_sending(self, where: Storage) -> bool:
+        from cli_analytics import sender
+
+        return sender.is_alive(where)
+
+    def _show(self, where: Storage, name: str, properties: Mapping[str, Any]) -> None:
         """Under CLI_ANALYTICS_DEBUG: what would be sent, and what is wrong with it."""
         from cli_analytics import gate, manifest
 
@@ -228,12 +234,25 @@ class Analytics:
         for problem in checked.problems:
             self.say(problem)
         if checked.event is not None:
-            print(event.encode(checked.event), file=self.stderr)
+            self._print_line(event.encode(checked.event))
 
     def say(self, text: str) -> None:
         """One line under CLI_ANALYTICS_DEBUG, silence otherwise."""
+        if environment.debug(self.environ):
+            self._print_line(f"{self.tool} analytics: {text}")
+
+    def _print_line(self, line: str) -> None:
+        stderr = self.stderr
         try:
-            if environment.debug(self.environ):
-                print(f"{self.tool} analytics: {text}", file=self.stderr)
+            if stderr is not None:
+                stderr.write(f"{line}\n")
         except (OSError, ValueError):
-            pass  # nobody reads stderr
+            pass  # nobody reads it
+
+
+def _absolute(path: str) -> str:
+    """`path` as it is meant now, before the host changes its directory."""
+    try:
+        return os.path.abspath(path)
+    except OSError:
+        return path  # the directory is gone

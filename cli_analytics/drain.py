@@ -91,12 +91,13 @@ def _own_lock(where: Storage) -> Optional[int]:
 def _run(drain: Drain, lock: Optional[int]) -> None:
     """Drain until nothing comes any more.
 
-    A host that appends while the lock is held relies on us, so the spool is looked at once more after the lock was
-    given back: what came before that is seen here, what comes later finds the lock free.
+    A host that appends while we seem alive relies on us, so the spool is looked at once more after we have stopped to:
+    what came before that is seen here, what comes later starts a sender of its own.
     """
     ends = time.monotonic() + LIFE_SECONDS
     while lock is not None:
         going_on = _linger(drain, ends)
+        os.utime(drain.where.sender_lock, (0, 0))  # nobody relies on us any more
         os.close(lock)
         lock = storage.lock(drain.where.sender_lock) if going_on and drain.claims.spool.waiting() else None
 
@@ -105,6 +106,7 @@ def _linger(drain: Drain, ends: float) -> bool:
     """Send what waits, and what comes within the time to linger. False when there is no sense in going on."""
     idle_until = time.monotonic() + LINGER_SECONDS
     while time.monotonic() < min(idle_until, ends):
+        os.utime(drain.where.sender_lock)  # alive
         if not drain.claims.spool.waiting():
             time.sleep(POLL_SECONDS)
             continue

@@ -33,7 +33,7 @@ class Host(Protocol):
     def where(self) -> Storage:
         """Where its files lie."""
 
-    def record(self, event_name: str, **properties: Any) -> None:
+    def record(self, event_name: str, /, **properties: Any) -> None:
         """Record one event, if the user allows it."""
 
     def attempt(self, hook: Callable[..., None], *arguments: Any) -> None:

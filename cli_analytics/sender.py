@@ -1,7 +1,9 @@
 """Sender: starts the detached process that drains the spool. The process itself is drain.py.
 
 The lock decides: whoever gets it starts a sender and hands it the locked descriptor, so there is no moment at which two
-can be alive, and the kernel releases it however the sender ends. Most runs find it taken and don't even import this.
+can be alive, and the kernel releases it however the sender ends. A living sender also touches the lock's file, so that
+most runs need one look at its time and none of this. A killed one may seem alive for two seconds more; what was left in
+that time waits for the next run.
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
-from cli_analytics import breaker
+from cli_analytics import breaker, storage
 from cli_analytics.storage import Storage
 
 PATH_VARIABLE = "CLI_ANALYTICS_PATH"  # how the sender finds this package: the host's own sys.path
@@ -28,23 +30,42 @@ _BOOT = (
 _ORPHAN = ("/bin/sh", "-c", '"$@" & exit 0', "cli-analytics")
 
 
-def start(where: Storage, lock: int, *, manifest: str, version: str, environ: Mapping[str, str]) -> bool:
-    """Start a sender for the host of `manifest` and hand it the lock. False if none is due.
+def start_if_due(where: Storage, *, manifest: str, version: str, environ: Mapping[str, str]) -> bool:
+    """Start a sender for the host of `manifest`, unless it is too early or one is alive. True if one is.
 
     Raises StorageError or OSError.
     """
     if not breaker.read(where).due(version) or getattr(sys, "frozen", False) or not sys.executable:
         return False
-    command = [sys.executable, "-I", "-c", _BOOT, os.path.abspath(manifest), version]
+    lock = storage.lock(where.sender_lock)
+    if lock is None:
+        return True
+    try:
+        os.utime(where.sender_lock)  # from here on it seems alive, which spares others the look at the lock
+        _start([sys.executable, "-I", "-c", _BOOT, manifest, version], environ, lock)
+    finally:
+        os.close(lock)
+    return True
+
+
+def is_alive(where: Storage) -> bool:
+    """Whether a sender is alive, by the lock that it holds. Raises StorageError."""
+    lock = storage.lock(where.sender_lock)
+    if lock is None:
+        return True
+    os.close(lock)
+    return False
+
+
+def _start(command: list[str], environ: Mapping[str, str], lock: int) -> None:
     environment = {**environ, PATH_VARIABLE: os.pathsep.join(path for path in sys.path if os.path.isabs(path))}
     if sys.platform == "win32":
         _start_on_windows(command, environment)
     else:
-        _start(command, environment, lock)
-    return True
+        _spawn_orphan(command, environment, lock)
 
 
-def _start(command: list[str], environment: Mapping[str, str], descriptor: int) -> None:
+def _spawn_orphan(command: list[str], environment: Mapping[str, str], descriptor: int) -> None:
     actions: list[Any] = [(os.POSIX_SPAWN_OPEN, number, os.devnull, os.O_RDWR, 0) for number in (0, 1, 2)]
     source = os.dup(descriptor)  # never LOCK_DESCRIPTOR itself: duplicated onto itself it would close in the child
     actions += [(os.POSIX_SPAWN_DUP2, source, LOCK_DESCRIPTOR)]

@@ -108,7 +108,7 @@ def create_once(path: str, content: bytes) -> bytes:
     try:
         draft = _draft(path, content)
         try:
-            os.link(draft, path)
+            _link(draft, path, content)
         except FileExistsError:
             pass
         finally:
@@ -196,6 +196,16 @@ def _draft(path: str, content: bytes) -> str:
         os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
         write_new(draft, content)
     return draft
+
+
+def _link(draft: str, path: str, content: bytes) -> None:
+    """Give `draft` its name unless it is taken. Raises FileExistsError if it is."""
+    try:
+        os.link(draft, path)
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without links; who reads before the write is done finds no id, and records nothing
+        write_new(path, content)
 
 
 def _existing(folder: str) -> str:
