@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Optional, TextIO, Union
 
-from cli_analytics import consent, context, environment, event, identity, stamp, storage
+from cli_analytics import consent, context, environment, event, stamp, storage
 from cli_analytics.consent import Decision, Facts
 from cli_analytics.spool import Spool
 from cli_analytics.stamp import Stamp
@@ -188,7 +188,7 @@ class Analytics:
         elif environment.debug(self.environ):
             self._show(where, name, properties)
         else:
-            content = event.encode(self.build(name, properties, client_id=identity.client_id(where))).encode()
+            content = event.encode(self.build(name, properties, client_id=_client_id(where))).encode()
             if len(content) <= event.MAX_BYTES:
                 Spool(where.spool).append(content)
                 self.start_sender(where)
@@ -227,7 +227,7 @@ class Analytics:
 
     def _show(self, where: Storage, name: str, properties: Mapping[str, Any]) -> None:
         """Under CLI_ANALYTICS_DEBUG: what would be sent, and what is wrong with it."""
-        from cli_analytics import gate, manifest
+        from cli_analytics import gate, identity, manifest
 
         declared = manifest.load(self.manifest)
         checked = gate.check(self.build(name, properties, client_id=identity.shown(where)), declared.events)
@@ -256,3 +256,13 @@ def _absolute(path: str) -> str:
         return os.path.abspath(path)
     except OSError:
         return path  # the directory is gone
+
+
+def _client_id(where: Storage) -> str:
+    """The client id, made now if there is none. Raises StorageError where it can't be read or kept."""
+    kept = (storage.read(where.client_id) or b"").strip()
+    if len(kept) == event.UUID_CHARACTERS and not kept.strip(b"-0123456789abcdef"):
+        return kept.decode()
+    from cli_analytics import identity
+
+    return identity.known(where) or identity.create(where)

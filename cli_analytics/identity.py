@@ -12,12 +12,9 @@ from cli_analytics.storage import Storage
 PLACEHOLDER = "00000000-0000-4000-8000-000000000000"
 
 
-def client_id(where: Storage) -> str:
-    """The client id, made now if there is none. Raises StorageError where it can't be read or kept."""
-    found = storage.read(where.client_id)
-    if found is None:
-        found = storage.create_once(where.client_id, f"{event.uuid4()}\n".encode())
-    return _valid(where, found)
+def create(where: Storage) -> str:
+    """A new client id, or the one that somebody else was quicker to create. Raises StorageError."""
+    return _valid(where, storage.create_once(where.client_id, f"{event.uuid4()}\n".encode()))
 
 
 def shown(where: Storage) -> str:
