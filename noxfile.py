@@ -55,7 +55,8 @@ def tests(session: nox.Session) -> None:
 @nox.session(python="3.9")
 def oldest(session: nox.Session) -> None:
     """The tests of the client, with the oldest versions it allows."""
-    session.install("-e", ".", "--group", "test", "click==8.1.0", "platformdirs==3.0.0", "requests==2.28.0", "tomli==2.0.0")
+    oldest = ["click==8.1.0", "platformdirs==3.0.0", "requests==2.28.0", "tomli==2.0.0"]
+    session.install("-e", ".", "--group", "test", *oldest)
     _test(session, "-m", "not slow")
 
 

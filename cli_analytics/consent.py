@@ -58,6 +58,18 @@ class Decision:
         self.reason = reason
 
 
+class _Unknown:
+    """The policy of a manifest that was not read yet: it says nothing."""
+
+    default = "on"
+    ci = "on"
+    opt_out_env: tuple[str, ...] = ()
+    ends = ""
+
+
+UNKNOWN = _Unknown()
+
+
 class Facts:
     """Everything the rules look at."""
 

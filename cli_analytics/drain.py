@@ -67,7 +67,7 @@ def admit(content: bytes, declared: Manifest) -> Optional[Event]:
     """What may leave of an event of the spool; None where nothing may."""
     try:
         found = json.loads(content)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return gate.check(found, declared.events).event if isinstance(found, dict) else None
 

@@ -18,7 +18,6 @@ Event = dict[str, Any]
 
 OTHER = "<other>"  # stands for a name that is not in the closed list
 UNKNOWN_COMMAND = "<unknown>"  # stands for a mistyped command
-UUID_CHARACTERS = 36
 MAX_BYTES = 32_768  # Segment's limit for one event
 IP = "0.0.0.0"  # noqa: S104  a server that finds an address here does not add the sender's
 

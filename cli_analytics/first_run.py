@@ -7,29 +7,53 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Optional
 
-from cli_analytics import consent, disclosure, environment, manifest, notice, stamp
+from cli_analytics import consent, environment, manifest, notice, stamp
+from cli_analytics.consent import Decision
 from cli_analytics.errors import ManifestError
+from cli_analytics.manifest import Manifest
 from cli_analytics.stamp import Stamp
 
 if TYPE_CHECKING:
-    from cli_analytics.consent import Decision
     from cli_analytics.host import Host
     from cli_analytics.storage import Storage
 
 
-def stamp_of(path: str, kept: Optional[Stamp], *, tool: str) -> Stamp:
-    """The stamp of the manifest in the file `path`, which is not the one that is kept. Raises ManifestError."""
-    content = manifest.read(path)
-    declared = manifest.parse(content, file=path)
-    if declared.tool.name != tool:
-        raise ManifestError(f"is {declared.tool.name!r}", key="tool.name", allowed=tool, file=path)
+def decide(host: Host, where: Storage, kept: Optional[Stamp]) -> Decision:
+    """The decision of a host whose manifest is new or whose user was not told; `kept` is the stamp so far, if any.
+
+    Shows the notice if only that was missing, and keeps the stamp where there is a reason to; a user who says no leaves
+    nothing. Raises StorageError, ManifestError or OSError.
+    """
+    declared = _declared(host)
+    decision = consent.decide(host.facts(where, declared.policy, informed=True))
+    if not decision.allowed:
+        return decision
+    current = stamp_of(host, declared, kept)
+    decision = consent.decide(host.facts(where, current, informed=current.informed))
+    terminal = host.stderr
+    if not decision.allowed and terminal is not None and notice.can_show(terminal, host.environ):
+        notice.ensure_shown(where, current, notice_text(host, where, declared), terminal)
+    elif not environment.debug(host.environ) and (kept is None or kept.manifest != current.manifest):
+        stamp.write(where, current)
+    return decision
+
+
+def current_stamp(host: Host, where: Storage) -> Stamp:
+    """What the user was told, beside what the manifest says now. Raises StorageError or ManifestError."""
+    return stamp_of(host, _declared(host), stamp.read(where))
+
+
+def stamp_of(host: Host, declared: Manifest, kept: Optional[Stamp]) -> Stamp:
+    """The stamp of a manifest, for the user of whom `kept` says what they were told. Raises ManifestError."""
+    from cli_analytics import disclosure
+
     told, date = (kept.told, kept.date) if kept else (stamp.NOBODY, notice.today())
     policy = declared.policy
     return Stamp(
         told,
         date,
         disclosure.digest(declared),
-        content,
+        manifest.read(host.manifest),
         default=policy.default,
         ci=policy.ci,
         opt_out_env=policy.opt_out_env,
@@ -37,18 +61,15 @@ def stamp_of(path: str, kept: Optional[Stamp], *, tool: str) -> Stamp:
     )
 
 
-def notice_text(host: Host, where: Storage) -> str:
-    """The notice as it would be shown. Raises ManifestError."""
-    return disclosure.notice(manifest.load(host.manifest), commands=host.commands, where=where.choice)
+def notice_text(host: Host, where: Storage, declared: Manifest) -> str:
+    """The notice as it would be shown."""
+    from cli_analytics import disclosure
+
+    return disclosure.notice(declared, commands=host.commands, where=where.choice)
 
 
-def keep(host: Host, where: Storage, current: Stamp, decision: Decision) -> None:
-    """Show the notice if only that was missing; keep the stamp if recording is allowed. Otherwise touch nothing.
-
-    Raises StorageError, ManifestError or OSError.
-    """
-    terminal = host.stderr
-    if decision.source == consent.NOT_INFORMED and terminal is not None and notice.can_show(terminal, host.environ):
-        notice.ensure_shown(where, current, notice_text(host, where), terminal)
-    elif decision.allowed and not environment.debug(host.environ):
-        stamp.write(where, current)
+def _declared(host: Host) -> Manifest:
+    declared = manifest.load(host.manifest)
+    if declared.tool.name != host.tool:
+        raise ManifestError(f"is {declared.tool.name!r}", key="tool.name", allowed=host.tool, file=host.manifest)
+    return declared

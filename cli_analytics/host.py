@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Optional, Protocol, TextIO
+from typing import TYPE_CHECKING, Any, Optional, Protocol, TextIO
 
 from cli_analytics.consent import Facts
-from cli_analytics.event import Event
-from cli_analytics.stamp import Stamp
 from cli_analytics.storage import Storage
+
+if TYPE_CHECKING:
+    from cli_analytics.consent import Policy
 
 
 class Host(Protocol):
@@ -18,6 +19,7 @@ class Host(Protocol):
     version: str
     manifest: str
     flag_off: bool  # this run was started with the flag that says no
+    is_uninformed: bool  # when this run began its user had not been told, so it stays off
     is_calling: bool  # a decorated function is running outside of any framework
     commands: Optional[str]  # what the user types before `status` and `off`, once they are attached
 
@@ -29,21 +31,17 @@ class Host(Protocol):
     def stderr(self) -> Optional[TextIO]:
         """Where the notice goes."""
 
-    @property
-    def where(self) -> Storage:
-        """Where its files lie."""
-
     def record(self, event_name: str, /, **properties: Any) -> None:
         """Record one event, if the user allows it."""
 
     def attempt(self, hook: Callable[..., None], *arguments: Any) -> None:
         """Call a hook that must not trouble the host."""
 
-    def facts(self, where: Storage, current: Stamp) -> Facts:
+    def facts(self, where: Storage, policy: Policy, *, informed: bool) -> Facts:
         """What the decision is made from."""
 
-    def current_stamp(self, where: Storage) -> Stamp:
-        """What the user was told, beside what the manifest says now."""
+    def say(self, text: str) -> None:
+        """One line under CLI_ANALYTICS_DEBUG, silence otherwise."""
 
-    def build(self, event_name: str, properties: Mapping[str, Any], *, client_id: str) -> Event:
-        """An event of this host."""
+    def print_line(self, line: str) -> None:
+        """To stderr, if anybody reads it."""

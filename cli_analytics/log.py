@@ -31,7 +31,7 @@ def read(where: Storage) -> list[dict[str, Any]]:
     for line in (storage.read(where.log) or b"").splitlines():
         try:
             entries.append(json.loads(line))
-        except ValueError:
+        except (ValueError, RecursionError):
             continue  # half a line of a full disk
     return [entry for entry in entries if isinstance(entry, dict)]
 

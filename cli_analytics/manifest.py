@@ -6,6 +6,7 @@ off; `cli-analytics check` says what is wrong. The keys are listed in docs/manif
 
 from __future__ import annotations
 
+import functools
 import re
 import sys
 from collections.abc import Callable, Mapping
@@ -91,10 +92,10 @@ def parse(content: bytes, *, file: str = "analytics.toml") -> Manifest:
         return _manifest(tomllib.loads(content.decode("utf-8")))
     except UnicodeDecodeError as error:
         raise ManifestError(f"is not UTF-8 text at byte {error.start}", file=file) from error
-    except tomllib.TOMLDecodeError as error:
-        raise ManifestError(f"is not TOML: {error}", file=file) from error
     except ManifestError as error:
         raise ManifestError(error.problem, key=error.key, allowed=error.allowed, file=file) from error
+    except (ValueError, RecursionError) as error:  # TOMLDecodeError, a number too long, a nesting too deep
+        raise ManifestError(f"is not TOML: {error}", file=file) from error
 
 
 def check_endpoint(value: str) -> str:
@@ -167,18 +168,18 @@ def _events(table: Table) -> dict[str, Declaration]:
             raise ManifestError("is no event name", key=name, allowed="snake_case, at most 40 characters")
         if not isinstance(event, dict):
             raise ManifestError("is not a table", key=name, allowed=f"[events.{name}] with why = …")
-        events[name] = _within(name, _narrowed if name in BUILT_IN else _event, {"name": name, **event})
+        build = functools.partial(_narrowed, BUILT_IN[name]) if name in BUILT_IN else _event
+        events[name] = _within(name, build, event)
     return events
 
 
 def _event(table: Table) -> Declaration:
-    _only(table, {"name", "why", "properties"})
+    _only(table, {"why", "properties"})
     return Declaration(_text(table, "why", required=True), _within("properties", _kinds, _table(table, "properties")))
 
 
-def _narrowed(table: Table) -> Declaration:
-    _only(table, {"name", "why", "properties", "exceptions", "omit"})
-    built_in = BUILT_IN[table["name"]]
+def _narrowed(built_in: Declaration, table: Table) -> Declaration:
+    _only(table, {"why", "properties", "exceptions", "omit"})
     kinds = dict(built_in.properties)
     narrowed = _within("properties", _kinds, _table(table, "properties"))
     for key in [*narrowed, *_names(table, "omit")]:
@@ -212,11 +213,11 @@ def _kind(table: Table) -> Kind:
         return _one_of(table)
     if "bucket" in table:
         return _bucket(table)
-    types: Mapping[object, Kind] = {"boolean": properties.Boolean(), "version": properties.Version()}
+    types: Mapping[str, Kind] = {"boolean": properties.Boolean(), "version": properties.Version()}
     kind = table.get("type")
     if kind == "integer":
         return _integer(table)
-    if kind not in types:
+    if not isinstance(kind, str) or kind not in types:
         raise ManifestError(
             f"{kind!r} is no kind of property", key="type", allowed="one_of, bucket, boolean, integer, version"
         )
@@ -266,7 +267,7 @@ def _within(key: str, build: Callable[[Any], Any], value: Any) -> Any:
 def _only(table: Table, allowed: set[str]) -> None:
     for key in table:
         if key not in allowed:
-            raise ManifestError("is no key here", key=key, allowed=", ".join(sorted(allowed - {"name"} or allowed)))
+            raise ManifestError("is no key here", key=key, allowed=", ".join(sorted(allowed)))
 
 
 def _table(table: Table, key: str) -> Table:

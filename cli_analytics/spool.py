@@ -116,4 +116,4 @@ def size(name: str) -> int:
     if len(parts) != 3 or not name.endswith(".json"):
         return 0
     size = parts[2][:-5]
-    return int(size) if size.isdigit() and parts[0].isdigit() else 0
+    return int(size) if (size + parts[0]).isdecimal() and name.isascii() else 0

@@ -27,7 +27,7 @@ NOBODY = "-"  # told to nobody: the stamp of a deployer who said yes by variable
 class Stamp:
     """What the user was told, and the policy and the bytes of the manifest it was about.
 
-    `is_kept` is False until it is written. A plain class, as all records on the hot path are: to define a NamedTuple
+    A plain class, as all records on the hot path are: to define a NamedTuple
     costs 0.1 ms, ten times as much.
     """
 
@@ -51,7 +51,6 @@ class Stamp:
         self.ci = ci
         self.opt_out_env = opt_out_env
         self.ends = ends
-        self.is_kept = False
 
     @property
     def informed(self) -> bool:
@@ -80,7 +79,6 @@ def read(where: Storage) -> Optional[Stamp]:
         )
     except (ValueError, KeyError) as error:
         raise StorageError(where.stamp, "is not a stamp, so nobody was told") from error
-    stamp.is_kept = True
     return stamp
 
 

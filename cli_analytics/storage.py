@@ -98,7 +98,12 @@ def write_new(path: str, content: bytes) -> None:
 def replace(path: str, content: bytes) -> None:
     """Write a file whole or not at all. Raises StorageError."""
     try:
-        os.replace(_draft(path, content), path)
+        draft = _draft(path, content)
+        try:
+            os.replace(draft, path)
+        except OSError:
+            os.unlink(draft)
+            raise
     except OSError as error:
         raise StorageError(path, error) from error
 
@@ -131,7 +136,7 @@ def remove(path: str) -> None:
 def make_folder(path: str) -> None:
     """Create a folder and its parents for this user alone. Raises StorageError."""
     try:
-        os.makedirs(path, mode=0o700, exist_ok=True)
+        _make_folder(path)
     except OSError as error:
         raise StorageError(path, error) from error
 
@@ -193,9 +198,21 @@ def _draft(path: str, content: bytes) -> str:
     try:
         write_new(draft, content)
     except FileNotFoundError:
-        os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
+        _make_folder(os.path.dirname(path))
         write_new(draft, content)
     return draft
+
+
+def _make_folder(path: str) -> None:
+    """os.makedirs gives its mode to the last folder only. Raises OSError."""
+    try:
+        os.mkdir(path, 0o700)
+    except FileNotFoundError:
+        _make_folder(os.path.dirname(path))
+        _make_folder(path)
+    except FileExistsError:
+        if not os.path.isdir(path):
+            raise
 
 
 def _link(draft: str, path: str, content: bytes) -> None:

@@ -13,11 +13,25 @@ from typing import Any
 
 import click
 
-from cli_analytics import breaker, consent, drain, event, first_run, identity, log, manifest, notice, sinks, storage
+from cli_analytics import (
+    breaker,
+    consent,
+    drain,
+    event,
+    first_run,
+    identity,
+    log,
+    manifest,
+    notice,
+    recording,
+    sinks,
+    storage,
+)
 from cli_analytics.errors import CliAnalyticsError
 from cli_analytics.host import Host
 from cli_analytics.manifest import Manifest
 from cli_analytics.spool import Spool
+from cli_analytics.storage import Storage
 
 SAMPLE = {"duration_ms": 42, "outcome": "ok", "exit_code": 0, "options": []}
 
@@ -30,9 +44,9 @@ def group(client: Host) -> click.Group:
 
 def status(client: Host) -> tuple[dict[str, Any], str]:
     """Say whether usage data is recorded, and which source decided."""
-    where = client.where
-    current = client.current_stamp(where)
-    facts = client.facts(where, current)
+    where = _where(client)
+    current = first_run.current_stamp(client, where)
+    facts = client.facts(where, current, informed=current.informed)
     decision = consent.decide(facts)
     entries = log.read(where)
     delivered = [entry for entry in entries if entry.get("delivery") == "DELIVERED"]
@@ -61,12 +75,12 @@ def status(client: Host) -> tuple[dict[str, Any], str]:
 
 def on(client: Host) -> tuple[dict[str, Any], str]:
     """Say yes: record usage data from the next run on."""
-    where = client.where
-    current = client.current_stamp(where)
-    text = first_run.notice_text(client, where).split("\n", 1)[1]
+    where = _where(client)
+    current = first_run.current_stamp(client, where)
+    text = first_run.notice_text(client, where, _declared(client)).split("\n", 1)[1]
     storage.replace(where.choice, f"on {notice.today()}\n".encode())
     notice.mark(where, current, current.disclosure)
-    decision = consent.decide(client.facts(where, client.current_stamp(where)))
+    decision = consent.decide(client.facts(where, current, informed=True))
     still = "" if decision.allowed else f"Yet nothing is recorded: {decision.reason} ({decision.source}).\n"
     found = {"choice": "on", "recording": decision.allowed, "decided_by": decision.source, "reason": decision.reason}
     return found, f"{client.tool} records pseudonymous usage data from now on.\n{text}{still}"
@@ -74,7 +88,7 @@ def on(client: Host) -> tuple[dict[str, Any], str]:
 
 def off(client: Host) -> tuple[dict[str, Any], str]:
     """Say no, for good: delete the id, what waits and the log of what was sent."""
-    where = client.where
+    where = _where(client)
     storage.replace(where.choice, f"off {notice.today()}\n".encode())  # first, so that a living sender sees it
     deleted = _forget(client)
     return {"choice": "off", "deleted_events": deleted}, (
@@ -92,11 +106,13 @@ def reset(client: Host) -> tuple[dict[str, Any], str]:
 
 def preview(client: Host) -> tuple[list[dict[str, Any]], str]:
     """Show what would be sent now, without sending it."""
-    where, declared = client.where, _declared(client)
+    where, declared = _where(client), _declared(client)
     waiting = [found for content in Spool(where.spool).peek() if (found := drain.admit(content, declared))]
     intro = f"{len(waiting)} waiting, to be sent like this:\n"
     if not waiting:
-        sample = client.build("command_run", {"command": client.tool, **SAMPLE}, client_id=identity.shown(where))
+        sample = recording.build(
+            client, "command_run", {"command": client.tool, **SAMPLE}, client_id=identity.shown(where)
+        )
         found = drain.admit(event.encode(sample).encode(), declared)
         waiting = [found] if found else []
         intro = "No event waits. This is what one looks like:\n"
@@ -110,7 +126,7 @@ def preview(client: Host) -> tuple[list[dict[str, Any]], str]:
 
 def sent(client: Host) -> tuple[list[dict[str, Any]], str]:
     """Show what was sent, byte for byte."""
-    entries = log.read(client.where)
+    entries = log.read(_where(client))
     lines = [
         f"{entry.get('sent_at')}  {entry.get('events')} events to {entry.get('to')}: "
         f"{entry.get('delivery')} ({entry.get('status') or entry.get('problem')})\n{entry.get('body')}\n"
@@ -136,12 +152,16 @@ def _command(client: Host, action: Action) -> click.Command:
     return click.Command(name, callback=callback, params=[option], help=action.__doc__)
 
 
+def _where(client: Host) -> Storage:
+    return storage.locate(client.tool, client.environ)
+
+
 def _declared(client: Host) -> Manifest:
     return manifest.load(client.manifest)
 
 
 def _forget(client: Host) -> int:
-    where = client.where
+    where = _where(client)
     spool = Spool(where.spool)
     waiting = len(spool.waiting())
     identity.forget(where)

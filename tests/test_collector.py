@@ -247,7 +247,7 @@ def test_a_request_that_is_not_taken_is_told_why(server: Server, body: bytes, co
     ("body", "encoding", "status", "code"),
     [
         (gzip.compress(b" " * 100_000_000), "gzip", 400, "request_too_large"),
-        (gzip.compress(b"{}")[:-4], "gzip", 400, "invalid_request"),
+        (gzip.compress(b"{}", mtime=0)[:-4], "gzip", 400, "invalid_request"),
         (b"{}", "gzip", 400, "invalid_request"),
         (b"{}", "br", 415, "unsupported_encoding"),
     ],

@@ -1,22 +1,24 @@
 """Click: records a `command_run` for every command of a tree, however it ends.
 
     observe(command)      its contexts are made by us from now on, nothing else about it changes
-      └ a context is made                the clock starts; subcommands are observed
+      └ a context is made                the clock starts; a group's subcommand is observed when it is found
           └ it is left after parsing     a usage error, or --help and the like, which record nothing
               └ it is left for good      outcome, exit status, path and options → Client.record
 
 We are not on the stack while the host works: a context is a subclass of the host's own, whose __enter__ and __exit__
-come and go. So tracebacks have no frame of ours; frames.py takes out those of the two places that do call the host.
+come and go. So tracebacks have no frame of ours; frames.py takes out those of the places that do call the host, which
+are look-ups and decorated functions. (Before Python 3.11 one stays: when a closer of the outermost context raises.)
 """
 
 from __future__ import annotations
 
 import time
+from threading import get_ident, main_thread
 from typing import TYPE_CHECKING, Any, Optional
 
 import click
-from click.exceptions import Exit
 
+from cli_analytics import environment
 from cli_analytics.integrations import invocation
 
 if TYPE_CHECKING:
@@ -24,31 +26,24 @@ if TYPE_CHECKING:
 
     from cli_analytics.host import Host
 
-_HELP = (Exit, getattr(click.exceptions, "NoArgsIsHelpError", Exit))  # ended while parsing: --help, --version
-
 _observed_classes: dict[type[click.Context], type[click.Context]] = {}
 
 
 def observe(client: Host, target: Any) -> None:
     """Have the contexts of a command made by us. Doing it twice changes nothing."""
-    if not isinstance(target.context_class, _ContextMaker):
-        target.context_class = _ContextMaker(client, target.context_class)
+    original = target.context_class
+    if not isinstance(original, _ContextMaker):
+        target.context_class = _ContextMaker(client, original)
 
 
-def observe_subcommands(client: Host, group: Any) -> None:
-    """Observe what a group has, and what it will find when it looks for it."""
-    for subcommand in getattr(group, "commands", {}).values():
-        observe(client, subcommand)
-    if getattr(type(group), "get_command", None) is not click.Group.get_command:
-        from cli_analytics.integrations.lookup import Lookup
-
-        Lookup.install(client, group)
-
-
-def run_of(client: Host, ctx: click.Context) -> Optional[Run]:
-    """The run that a context belongs to, if its contexts are observed."""
-    run: Optional[Run] = ctx.meta.get(_key(client))
-    return run
+def run_of(client: Host, ctx: Optional[click.Context]) -> Optional[Run]:
+    """The run that a context belongs to, if it or one above it is observed."""
+    while ctx is not None:
+        visit: Optional[Visit] = getattr(ctx, "_cli_analytics", None)
+        if visit is not None and visit.run.client is client:
+            return visit.run
+        ctx = ctx.parent
+    return None
 
 
 def record(client: Host, path: str, started: float, ended: invocation.Ending, options: list[str]) -> None:
@@ -73,19 +68,31 @@ class Run:
         self.root = root
         self.innermost = root
         self.is_silent = False  # --help, --version and the users' own commands
+        self.is_off = False  # started with the flag that says no
+        self.is_over = False
+        self.searching: Optional[click.Context] = None  # of the group that looks for the subcommand it was given
+        self.found: Optional[click.Command] = None  # the last that was found so
         self.recorded_members = False  # of a chain
         self.recorded_error: Optional[BaseException] = None
 
+    @property
+    def group(self) -> Optional[click.Context]:
+        """The context that may make the next one. Those that a command makes for itself are part of its own run."""
+        return self.innermost.parent if invocation.is_chain_member(self.innermost) else self.innermost
+
+    def is_next(self, ctx: click.Context) -> bool:
+        """True for the context of the subcommand that was found."""
+        return ctx.parent is self.group and ctx.command is self.found
+
 
 class Visit:
-    """One context of a run: how deep it is entered, and what came of parsing it."""
+    """One context of a run: how deep it is entered, and whether it is parsed."""
 
     def __init__(self, run: Run, ctx: click.Context) -> None:
         self.run = run
         self.ctx = ctx
         self.depth = 0
         self.is_parsed = False
-        self.names_a_subcommand = False
         self.started = time.perf_counter()
 
     def left(self, error: Optional[BaseException]) -> None:
@@ -93,8 +100,7 @@ class Visit:
         run = self.run
         if not self.is_parsed:
             self.is_parsed = True
-            self.names_a_subcommand = error is None and invocation.names_a_subcommand(self.ctx)
-            run.is_silent = run.is_silent or isinstance(error, _HELP)
+            run.is_silent = run.is_silent or invocation.was_answered(error)
             if error is None or self.ctx is not run.root:
                 return
         if error is not None:
@@ -111,16 +117,21 @@ class Visit:
     def _finish(self, error: Optional[BaseException]) -> None:
         """The run is over. The members of a chain have been recorded, each on its own, but for what came after them."""
         run = self.run
-        if not run.recorded_members:
+        if run.is_over:
+            return
+        run.is_over = True
+        if run.searching is not None and error is not None:
+            run.is_silent = run.is_silent or invocation.was_answered(error)
+            self._record(run.searching, error, unknown=isinstance(error, click.UsageError))
+        elif not run.recorded_members:
             self._record(run.innermost, error)
         elif error is not run.recorded_error and invocation.judge(error).outcome != "ok":
             self._record(getattr(error, "ctx", None) or run.root, error)
 
-    def _record(self, ctx: click.Context, error: Optional[BaseException]) -> None:
-        client = self.run.client
-        if self.run.is_silent:
-            return
-        unknown = ctx is self.ctx and self.names_a_subcommand and invocation.is_unknown_command(ctx, error)
+    def _record(self, ctx: click.Context, error: Optional[BaseException], *, unknown: bool = False) -> None:
+        run, client = self.run, self.run.client
+        if run.is_silent or (run.is_off and not environment.debug(client.environ)):
+            return  # under debug the client says why, otherwise a run in another thread may have reset its flag
         path = invocation.path(ctx, tool=client.tool, unknown=unknown)
         record(client, path, self.started, invocation.judge(error), invocation.options(ctx))
 
@@ -150,7 +161,8 @@ class _Observed(click.Context):
             error = None if suppressed else error
             return suppressed
         except BaseException as closing_error:
-            error = closing_error
+            error = closing_error  # raised by a closer of the host's; its first frame is this one
+            error.__traceback__ = getattr(error.__traceback__, "tb_next", None)
             raise
         finally:
             if not visit.depth:
@@ -162,26 +174,34 @@ class _ContextMaker:
 
     def __init__(self, client: Host, original: type[click.Context]) -> None:
         self.client = client
-        self.original = original
+        self.observed = _observed(original)
 
     def __call__(self, command: click.Command, **settings: Any) -> click.Context:
-        ctx = _observed(self.original)(command, **settings)
-        if not ctx.resilient_parsing:  # that is completion, which records nothing
-            self.client.attempt(self._visit, ctx)
+        ctx = self.observed(command, **settings)
+        self.client.attempt(self._visit, ctx)
         return ctx
 
     def __deepcopy__(self, memo: object) -> _ContextMaker:
         return self  # a copied command is the same host's
 
     def _visit(self, ctx: Any) -> None:
-        run = run_of(self.client, ctx)
+        self.client.is_calling = False  # the function that is being called, if any, has left it to us
+        if ctx.resilient_parsing:  # that is completion, which records nothing
+            return
+        run = run_of(self.client, ctx.parent)
         if run is None:
-            run = ctx.meta[_key(self.client)] = Run(self.client, ctx)
-            self.client.flag_off = False
+            run = Run(self.client, ctx)
+            if click.get_current_context(silent=True) is None and get_ident() == main_thread().ident:
+                self.client.flag_off = False
+            run.is_off = self.client.flag_off  # by the run that this one is in, or that started its thread
+        elif not run.is_next(ctx):
+            return
         run.innermost = ctx
         ctx._cli_analytics = Visit(run, ctx)
         if invocation.is_group(ctx.command):
-            observe_subcommands(self.client, ctx.command)
+            from cli_analytics.integrations.lookup import Resolver
+
+            Resolver.install(self.client, ctx.command)
 
 
 def _observed(original: type[click.Context]) -> type[click.Context]:
@@ -191,7 +211,3 @@ def _observed(original: type[click.Context]) -> type[click.Context]:
         names = {"__module__": original.__module__, "__qualname__": original.__qualname__, "__doc__": original.__doc__}
         known = _observed_classes[original] = type(original.__name__, (_Observed, original), names)
     return known
-
-
-def _key(client: Host) -> str:
-    return f"cli_analytics.{client.tool}"

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import functools
 import time
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Optional
 
 import click
 
 from cli_analytics.integrations import frames, invocation
-from cli_analytics.integrations.click import observe_subcommands, record, run_of
+from cli_analytics.integrations.click import observe, record, run_of
 
 if TYPE_CHECKING:
     from cli_analytics.host import Host
@@ -58,10 +59,9 @@ class _Call:
 
     def _begin(self) -> None:
         ctx = click.get_current_context(silent=True)
-        if self.client.is_calling or (ctx is not None and run_of(self.client, ctx) is not None):
+        if self.client.is_calling or run_of(self.client, ctx) is not None or _is_completion(self.client.environ):
             return
         self.is_recorded_elsewhere = False
-        self.client.flag_off = False
         if ctx is None or not _calls_back(ctx.command, self.wrapper):
             self.client.is_calling = True
             return
@@ -72,18 +72,27 @@ class _Call:
 
     def _hand_down(self, group: Any) -> None:
         """A group that runs a subcommand: that one is the command, unless the group itself fails."""
-        observe_subcommands(self.client, group.command)
-        if group.invoked_subcommand != "*":
-            group.command.get_command(group, group.invoked_subcommand)
+        registered = getattr(group.command, "commands", {})
+        name = group.invoked_subcommand
+        found = registered.values() if name == "*" else [registered.get(name) or group.command.get_command(group, name)]
+        for subcommand in found:
+            observe(self.client, subcommand)
 
     def _end(self, error: Optional[BaseException]) -> None:
-        self.client.is_calling = False
         if self.ctx is None:
+            if not self.client.is_calling:
+                return  # it ran a command, which has been recorded
+            self.client.is_calling = False
             name = str(self.function.__name__).replace("_", "-")
             record(self.client, name, self.started, invocation.judge(error, under_click=False), [])
         elif error is not None or self.ctx.invoked_subcommand is None:
             path = invocation.path(self.ctx, tool=self.client.tool)
             record(self.client, path, self.started, invocation.judge(error), invocation.options(self.ctx))
+
+
+def _is_completion(environ: Mapping[str, str]) -> bool:
+    """True while a shell asks for completions: click and argcomplete set variables such as _MYTOOL_COMPLETE."""
+    return any(name.startswith("_") and name.endswith("COMPLETE") for name in environ)
 
 
 def _calls_back(command: click.Command, wrapper: Any) -> bool:

@@ -24,6 +24,8 @@ from cli_analytics.event import OTHER, UNKNOWN_COMMAND
 FLAG = "cli_analytics_off"  # the parameter behind --no-analytics, which is not reported
 INTERRUPTED = 128 + 2  # what a shell reports of a process that SIGINT ended
 
+_NO_ARGS_IS_HELP = getattr(click.exceptions, "NoArgsIsHelpError", ())  # since click 8.2
+
 
 class Ending:
     """The outcome, the exit status of the process, and the class of the exception (empty for an exit)."""
@@ -47,7 +49,7 @@ def options(ctx: Optional[click.Context]) -> list[str]:
     """The names of the options given on the command line to this command and to those above it."""
     names: list[str] = []
     while ctx is not None:
-        names += [max(given.opts, key=len) for given in ctx.command.params if _was_given(ctx, given)]
+        names += [_spelling(ctx, given) for given in ctx.command.params if _was_given(ctx, given)]
         ctx = ctx.parent
     return sorted(names)
 
@@ -57,15 +59,17 @@ def judge(error: Optional[BaseException], *, under_click: bool = True) -> Ending
     if error is None:
         return Ending("ok", 0)
     name = type(error).__name__
-    if isinstance(error, Exit):
-        return _exited(error.exit_code)
     if isinstance(error, SystemExit):
         return _exited(error.code)
-    if isinstance(error, (click.Abort, KeyboardInterrupt, EOFError)):
-        interrupted = not under_click and isinstance(error, KeyboardInterrupt)
-        return Ending("aborted", INTERRUPTED if interrupted else 1, name)
-    if isinstance(error, click.ClickException):
-        return Ending("usage_error" if isinstance(error, click.UsageError) else "error", error.exit_code, name)
+    if isinstance(error, KeyboardInterrupt):
+        return Ending("aborted", 1 if under_click else INTERRUPTED, name)
+    if under_click and isinstance(error, Exit):
+        return _exited(error.exit_code)
+    if under_click and isinstance(error, (click.Abort, EOFError)):
+        return Ending("aborted", 1, name)
+    if under_click and isinstance(error, click.ClickException):
+        status = _exited(error.exit_code).exit_code
+        return Ending("usage_error" if isinstance(error, click.UsageError) else "error", status, name)
     if isinstance(error, OSError) and error.errno == errno.EPIPE:
         return Ending("broken_pipe", 1, name)
     return Ending("error", 1, name)
@@ -81,37 +85,36 @@ def is_chain_member(ctx: click.Context) -> bool:
     return ctx.parent is not None and bool(getattr(ctx.parent.command, "chain", False))
 
 
-def names_a_subcommand(ctx: click.Context) -> bool:
-    """True for the context of a group, just parsed, that was given the name of a subcommand, known or not."""
-    if not is_group(ctx.command):
-        return False
-    # Click keeps what is left for the subcommand under a public name in 8.1 and a private one since 8.2.
-    return bool(vars(ctx).get("_protected_args") or vars(ctx).get("protected_args"))
-
-
-def is_unknown_command(ctx: click.Context, error: Optional[BaseException]) -> bool:
-    """True when the group of `ctx`, which was given a name, ended with this error before it found a command."""
-    return isinstance(error, click.UsageError) and ctx.invoked_subcommand is None
+def was_answered(error: Optional[BaseException]) -> bool:
+    """True when parsing ended with an answer and no command was run: --help, --version and the like."""
+    return error is not None and (isinstance(error, _NO_ARGS_IS_HELP) or judge(error).outcome == "ok")
 
 
 def _registered_name(parent: click.Context, ctx: click.Context) -> str:
     group: Any = parent.command
+    names = [name for name in (ctx.command.name, ctx.info_name) if name]
     registered = getattr(group, "commands", {})
-    for name in (ctx.command.name, ctx.info_name):
-        if name and name in registered:
-            return str(name)
-    listed = group.list_commands(parent) if is_group(group) else ()
-    for name in (ctx.command.name, ctx.info_name):
-        if name and name in listed:
-            return str(name)
-    return OTHER
+    known = [name for name in (*names, *registered) if registered.get(name) is ctx.command]
+    if not known:
+        listed = group.list_commands(parent) if is_group(group) else ()
+        known = [name for name in names if name in registered or name in listed]
+    return str(known[0]) if known else OTHER
 
 
-def _was_given(ctx: click.Context, parameter: click.Parameter) -> bool:
-    name = parameter.name
-    if not isinstance(parameter, click.Option) or name is None or name == FLAG:
+def _was_given(ctx: click.Context, option: click.Parameter) -> bool:
+    name = option.name
+    if not isinstance(option, click.Option) or name is None or name == FLAG:
         return False
-    return ctx.get_parameter_source(name) is ParameterSource.COMMANDLINE
+    if ctx.get_parameter_source(name) is not ParameterSource.COMMANDLINE:
+        return False
+    alternatives = [other for other in ctx.command.params if other.name == name]
+    return len(alternatives) == 1 or option.flag_value == ctx.params.get(name)
+
+
+def _spelling(ctx: click.Context, option: click.Parameter) -> str:
+    """The long name; of a flag such as --color/--no-color the one that was meant."""
+    is_negative = bool(option.secondary_opts) and ctx.params.get(option.name or "") is False
+    return max(option.secondary_opts if is_negative else option.opts, key=len)
 
 
 def _exited(code: object) -> Ending:

@@ -6,32 +6,38 @@ before it is asked for.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Optional
 
 import click
 
 from cli_analytics.integrations import invocation
 from cli_analytics.integrations.click import run_of
-from cli_analytics.integrations.lookup import Lookup
+from cli_analytics.integrations.lookup import StandIn
 
 if TYPE_CHECKING:
     from cli_analytics.host import Host
 
 
+_LOOKS_UP = "cli_analytics.looks_up"  # in a context's meta while its group looks for a command
+
+
 def mount(client: Host, cli: Any, name: str) -> None:
     """Have the group `cli` find and list the users' commands under `name`; a command of its own wins."""
-    if invocation.is_group(cli):
-        client.commands = f"{client.tool} {name}"
-        cli.get_command = _UsersLookup(client, cli.get_command, _Users(client, name), cli.list_commands)
-        cli.list_commands = _Listing(cli.list_commands, name)
+    if not invocation.is_group(cli) or name in getattr(cli, "commands", {}) or isinstance(cli.get_command, _Lookup):
+        return
+    client.commands = f"{client.tool} {name}"
+    _Lookup(client, cli, _Users(client, name), _Listing(client, cli, name))
 
 
 def add_flag(client: Host, cli: click.Command, flag: str) -> None:
-    """Give `cli` the option that says no for one run."""
+    """Give `cli` the option that says no for one run; an option of its own wins."""
+    if any(flag in (*parameter.opts, *parameter.secondary_opts) for parameter in cli.params):
+        return
 
-    def say_no(_ctx: click.Context, _parameter: click.Parameter, value: bool) -> None:
-        client.flag_off = client.flag_off or value
+    def say_no(ctx: click.Context, _parameter: click.Parameter, value: bool) -> None:
+        run = run_of(client, ctx)
+        if value and run is not None:
+            client.flag_off = run.is_off = True
 
     option = click.Option(
         [flag, invocation.FLAG],
@@ -41,7 +47,7 @@ def add_flag(client: Host, cli: click.Command, flag: str) -> None:
         callback=say_no,
         help="Record no usage data for this run.",
     )
-    cli.params.append(option)
+    cli.params = [*cli.params, option]  # a list of its own: hosts share theirs among commands
 
 
 class _Users(click.Group):
@@ -59,36 +65,58 @@ class _Users(click.Group):
         """One of them."""
         return self._load().get_command(ctx, cmd_name)
 
+    def make_context(
+        self, info_name: Optional[str], args: list[str], parent: Optional[click.Context] = None, **extra: Any
+    ) -> click.Context:
+        """They record nothing."""
+        run = run_of(self.client, parent)
+        if run is not None:
+            run.is_silent = True
+        return super().make_context(info_name, args, parent, **extra)
+
     def _load(self) -> click.Group:
         from cli_analytics import user_commands
 
         return user_commands.group(self.client)
 
 
-class _UsersLookup(Lookup):
-    """Finds the users' commands before the group's own look-up, which may have a default for unknown names."""
+class _Listing(StandIn):
+    """Lists the users' commands after the group's own, but not to the group itself while it looks for a command.
 
-    def __init__(self, client: Host, original: Callable[..., Any], users: _Users, names: Callable[..., Any]) -> None:
-        super().__init__(client, original)
-        self.users = users
-        self.names = names
+    A group that takes any unambiguous prefix for a command's name would find some of its own ambiguous.
+    """
 
-    def __call__(self, ctx: click.Context, name: str) -> Any:
-        if name != self.users.name or name in self.names(ctx):
-            return super().__call__(ctx, name)
-        run = run_of(self.client, ctx)
-        if run is not None:
-            run.is_silent = True
-        return self.users
-
-
-class _Listing:
-    """Stands in for a group's `list_commands`: the users' commands come last."""
-
-    def __init__(self, original: Callable[..., Any], name: str) -> None:
-        self.original = original
+    def __init__(self, client: Host, group: click.Command, name: str) -> None:
+        super().__init__(client, group, "list_commands")
         self.name = name
 
     def __call__(self, ctx: click.Context) -> list[str]:
-        names = list(self.original(ctx))
-        return names if self.name in names else [*names, self.name]
+        names = list(self.original(ctx)(ctx))
+        run = run_of(self.client, ctx)
+        if self.name in names or _meta(ctx).get(_LOOKS_UP) or (run is not None and run.searching is ctx):
+            return names
+        return [*names, self.name]
+
+
+class _Lookup(StandIn):
+    """Finds the users' commands before the group's own look-up, which may have a default for unknown names."""
+
+    def __init__(self, client: Host, group: click.Command, users: _Users, listing: _Listing) -> None:
+        super().__init__(client, group, "get_command")
+        self.users = users
+        self.listing = listing
+
+    def __call__(self, ctx: click.Context, name: str) -> Any:
+        if name == self.users.name and name not in self.listing.original(ctx)(ctx):
+            return self.users
+        meta = _meta(ctx)
+        before, meta[_LOOKS_UP] = meta.get(_LOOKS_UP), True
+        try:
+            return self.original(ctx)(ctx, name)
+        finally:
+            meta[_LOOKS_UP] = before
+
+
+def _meta(ctx: Optional[click.Context]) -> dict[str, Any]:
+    """A context's meta; scripts that write documentation ask without a context."""
+    return {} if ctx is None else ctx.meta

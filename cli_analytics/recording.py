@@ -1,0 +1,129 @@
+"""Recording: the way of one event in the host's process.
+
+    record ── decide ── notice, if only that was missing ── event.build ── Spool.append ── sender, if one is due
+
+What is needed of the manifest is taken from the stamp; only when there is none, or the manifest's bytes changed, is the
+manifest parsed, and not even then for who says no without it.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Optional
+
+from cli_analytics import consent, context, environment, event, stamp, storage
+from cli_analytics.consent import Decision
+from cli_analytics.spool import Spool
+from cli_analytics.storage import Storage
+
+if TYPE_CHECKING:
+    from cli_analytics.host import Host
+    from cli_analytics.stamp import Stamp
+
+POLL_SECONDS = 0.01
+ALIVE_SECONDS = 2.0  # a living sender touches its lock ten times a second; some file systems keep even seconds
+
+
+def record(host: Host, name: str, properties: Mapping[str, Any]) -> None:
+    """Record one event, if the user allows it. Raises everything that can go wrong."""
+    where = storage.locate(host.tool, host.environ)
+    decision = _decide(host, where)
+    if not decision.allowed:
+        host.say(f"{name} was not recorded: {decision.reason} ({decision.source})")
+    elif environment.debug(host.environ):
+        _show(host, where, name, properties)
+    else:
+        content = event.encode(build(host, name, properties, client_id=_client_id(where))).encode()
+        if len(content) <= event.MAX_BYTES:
+            Spool(where.spool).append(content)
+            _start_sender(host, where)
+
+
+def flush(host: Host, timeout: float) -> bool:
+    """Wait up to `timeout` seconds until nothing waits to be sent. True if nothing does."""
+    where = storage.locate(host.tool, host.environ)
+    ends = time.monotonic() + timeout
+    waiting = Spool(where.spool)
+    if waiting.is_empty():
+        return True
+    if not _decide(host, where).allowed:
+        return False
+    from cli_analytics import sender
+
+    while not waiting.is_empty():
+        if time.monotonic() >= ends or not (_start_sender(host, where) or sender.is_alive(where)):
+            return False
+        time.sleep(POLL_SECONDS)
+    return True
+
+
+def build(host: Host, name: str, properties: Mapping[str, Any], *, client_id: str) -> event.Event:
+    """An event of this host as it would wait in the spool."""
+    surroundings = context.build(host.tool, host.version, host.environ)
+    return event.build(name, properties, client_id=client_id, context=surroundings, now=time.time())
+
+
+def _decide(host: Host, where: Storage) -> Decision:
+    """The decision; where only the notice was missing it is shown, and this run still records nothing."""
+    if host.is_uninformed:
+        return Decision(False, consent.NOT_INFORMED, "when this run began you had not been told")
+    content = storage.read(host.manifest)
+    kept = stamp.read(where)
+    is_known = kept is not None and kept.manifest == content
+    if kept is not None and is_known:
+        decision = consent.decide(host.facts(where, kept, informed=kept.informed))
+    else:
+        decision = consent.decide(host.facts(where, consent.UNKNOWN, informed=True))
+    if decision.source == consent.NOT_INFORMED or (decision.allowed and not is_known):
+        decision = _first_decision(host, where, kept, is_known=is_known)
+        host.is_uninformed = decision.source == consent.NOT_INFORMED
+    return decision
+
+
+def _first_decision(host: Host, where: Storage, kept: Optional[Stamp], *, is_known: bool) -> Decision:
+    """The decision of a run whose user may have to be told; unless somebody can be, there is no need to parse."""
+    from cli_analytics import notice
+
+    nothing_new = is_known or (kept is None and not environment.says_yes(host.environ))
+    if nothing_new and not notice.can_show(host.stderr, host.environ):
+        return Decision(False, consent.NOT_INFORMED, "you have not been told yet, and stderr is no terminal")
+    from cli_analytics import first_run
+
+    return first_run.decide(host, where, kept)
+
+
+def _client_id(where: Storage) -> str:
+    """The client id, made now if there is none. Raises StorageError where it can't be read or kept."""
+    kept = (storage.read(where.client_id) or b"").strip()
+    if kept[8:24:5] == b"----" and len(kept.replace(b"-", b"")) == 32 and not kept.strip(b"-0123456789abcdef"):
+        return kept.decode()
+    from cli_analytics import identity
+
+    return identity.known(where) or identity.create(where)
+
+
+def _start_sender(host: Host, where: Storage) -> bool:
+    """See to it that a sender is alive, if one is due. True if one is."""
+    try:
+        age = time.time() - os.stat(where.sender_lock).st_mtime
+    except OSError:
+        age = ALIVE_SECONDS
+    if 0 <= age < ALIVE_SECONDS:
+        return True  # a sender that ends takes the mark away first, and looks at the spool once more after that
+    from cli_analytics import sender
+
+    return sender.start_if_due(where, manifest=host.manifest, version=host.version, environ=host.environ)
+
+
+def _show(host: Host, where: Storage, name: str, properties: Mapping[str, Any]) -> None:
+    """Under CLI_ANALYTICS_DEBUG: what would be sent, and what is wrong with it."""
+    from cli_analytics import gate, identity, manifest
+
+    declared = manifest.load(host.manifest)
+    checked = gate.check(build(host, name, properties, client_id=identity.shown(where)), declared.events)
+    for problem in checked.problems:
+        host.say(problem)
+    if checked.event is not None:
+        host.print_line(event.encode(checked.event))

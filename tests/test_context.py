@@ -1,0 +1,71 @@
+"""On what machine: a closed list that names none."""
+
+from __future__ import annotations
+
+import getpass
+import json
+import os
+import platform
+import socket
+import sys
+
+import pytest
+
+from cli_analytics import __version__, context, gate
+from cli_analytics.properties import Declaration
+
+CLOSED = {"ip", "library", "app", "os", "arch", "python", "cpus", "ci", "container"}
+
+
+def test_it_is_a_closed_list() -> None:
+    built = context.build("mytool", "1.2.3", {})
+    assert set(built) == CLOSED
+    assert built["ip"] == "0.0.0.0"
+    assert built["app"] == {"name": "mytool", "version": "1.2.3"}
+    assert built["library"] == {"name": "cli-analytics", "version": __version__}
+    assert built["python"] == f"{sys.version_info[0]}.{sys.version_info[1]}"
+    assert (built["os"], built["arch"]) == ({"name": platform.system()}, platform.machine())
+
+
+def test_it_names_neither_the_machine_nor_the_user_nor_a_place() -> None:
+    said = json.dumps(context.build("mytool", "1.2.3", {**os.environ, "KUBERNETES_SERVICE_HOST": "10.0.0.1"}))
+    secrets = [socket.gethostname(), platform.release(), platform.version(), os.getcwd(), os.path.expanduser("~")]
+    secrets += ["10.0.0.1", sys.executable]
+    if len(getpass.getuser()) > 4:
+        secrets.append(getpass.getuser())
+    assert [secret for secret in secrets if len(secret) > 3 and secret in said] == []
+
+
+def test_processors_are_a_power_of_two() -> None:
+    cpus = context.build("mytool", "1.2.3", {})["cpus"]
+    assert 1 <= cpus <= context.MAX_CPUS
+    assert cpus & (cpus - 1) == 0
+
+
+@pytest.mark.parametrize(
+    ("environ", "container"),
+    [({"KUBERNETES_SERVICE_HOST": "10.0.0.1"}, "kubernetes"), ({}, None), ({"container": "x"}, None)],
+)
+def test_a_container_is_known_by_its_kind(environ: dict[str, str], container: str | None) -> None:
+    found = context.build("mytool", "1.2.3", environ)["container"]
+    assert found in ([container] if container else ["docker", "podman", "other", "none"])
+
+
+def test_ci_is_known_by_its_vendor() -> None:
+    assert context.build("mytool", "1.2.3", {"GITLAB_CI": "true"})["ci"] == "gitlab"
+    assert context.build("mytool", "1.2.3", {})["ci"] == "none"
+
+
+def test_all_of_it_may_leave() -> None:
+    for environ in ({}, {"CI": "1"}, {"bamboo_planKey": "x"}, {"KUBERNETES_SERVICE_HOST": "10.0.0.1"}):
+        built = context.build("my-tool", "1.2.3rc1", environ)
+        event = {
+            "type": "track",
+            "event": "e",
+            "messageId": "1",
+            "anonymousId": "2",
+            "timestamp": "2026-01-02T03:04:05Z",
+        }
+        left = gate.check({**event, "context": built}, {"e": Declaration("W", {})}).event
+        assert left is not None
+        assert left["context"] == built

@@ -1,0 +1,135 @@
+"""One request, and how its delivery went: a real server on loopback."""
+
+from __future__ import annotations
+
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from recorder import Recorder, recorder
+
+from cli_analytics import __version__, delivery
+from cli_analytics.delivery import DELIVERED, REJECTED, RETRY
+from cli_analytics.sinks.request import Request
+
+
+@pytest.fixture
+def server() -> Iterator[Recorder]:
+    with recorder() as running:
+        yield running
+
+
+def request(url: str) -> Request:
+    return Request(f"{url}/v1/batch", {"Authorization": "Basic a2V5Og==", "Content-Type": "application/json"}, b"{}", 1)
+
+
+STATUSES = {
+    DELIVERED: [200, 201, 202, 204],
+    REJECTED: [400, 402, 405, 406, 409, 410, 411, 413, 414, 415, 422, 431, 451],
+    RETRY: [301, 302, 303, 304, 307, 308, 401, 403, 404, 408, 425, 429, 500, 502, 503, 504, 529],
+}
+
+
+@pytest.mark.parametrize(("expected", "status"), [(kind, status) for kind, some in STATUSES.items() for status in some])
+def test_each_status_is_judged(server: Recorder, expected: str, status: int) -> None:
+    server.status, server.headers = status, {"Location": f"{server.url}/elsewhere"}
+    outcome = delivery.send(request(server.url))
+    assert (outcome.delivery, outcome.status, outcome.problem) == (expected, status, "")
+    assert [received.path for received in server.requests] == ["/v1/batch"], "once, and no redirect is followed"
+
+
+def test_the_bytes_and_the_headers_are_those_of_the_request(server: Recorder) -> None:
+    delivery.send(request(server.url))
+    [received] = server.requests
+    assert received.body == b"{}"
+    assert received.headers["Authorization"] == "Basic a2V5Og=="
+    assert received.headers["User-Agent"] == f"cli-analytics/{__version__}"
+    assert "Cookie" not in received.headers
+
+
+@pytest.mark.parametrize(
+    ("header", "seconds"),
+    [("120", 120), ("0", 0), ("", 0), ("-5", 0), ("soon", 0), ("1.5", 0), ("9" * 30, 0), ("99999999", 99_999_999)],
+)
+def test_a_wish_for_a_pause_is_in_seconds(server: Recorder, header: str, seconds: int) -> None:
+    server.status, server.headers = 503, {"Retry-After": header}
+    assert delivery.send(request(server.url)).retry_after == seconds
+
+
+def test_credentials_that_the_user_keeps_for_this_server_are_not_sent(
+    server: Recorder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / ".netrc").write_text("machine 127.0.0.1 login ada password secret\n", encoding="ascii")
+    (tmp_path / ".netrc").chmod(0o600)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("NETRC", str(tmp_path / ".netrc"))
+    delivery.send(request(server.url))
+    assert server.requests[0].headers["Authorization"] == "Basic a2V5Og=="
+
+
+def test_where_nobody_listens_it_is_tried_again() -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        outcome = delivery.send(request(f"http://127.0.0.1:{unused.getsockname()[1]}"))
+    assert (outcome.delivery, outcome.status) == (RETRY, 0)
+    assert outcome.problem
+
+
+def answering(answer: bytes) -> Iterator[str]:
+    """A server that says `answer`, whatever it is asked, and hangs up."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def serve() -> None:
+            connection, _ = listener.accept()
+            with connection:
+                connection.recv(65_536)
+                try:
+                    connection.sendall(answer)
+                except OSError:
+                    pass  # who asked has heard enough
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        thread.join(10)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"",
+        b"220 mail.example.org ESMTP\r\n",
+        b"HTTP/1.1 2",
+        b"HTTP/1.1 abc OK\r\n\r\n",
+        b"\0" * 100,
+        b"HTTP/1.1 200 OK",
+    ],
+)
+def test_what_is_no_answer_is_tried_again(answer: bytes) -> None:
+    for url in answering(answer):
+        outcome = delivery.send(request(url))
+        assert outcome.delivery == RETRY or outcome.status == 200
+        assert outcome.problem or outcome.status == 200
+
+
+def test_an_answer_of_many_megabytes_is_not_read() -> None:
+    huge = 10**12
+    head = f"HTTP/1.1 200 OK\r\nContent-Length: {huge}\r\n\r\n".encode()
+    began = time.monotonic()
+    for url in answering(head + b"x" * 1_000_000):
+        assert delivery.send(request(url)).delivery == DELIVERED
+    assert time.monotonic() - began < 5
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:99999", "nonsense", "http://", "http://[::1", "https://127.0.0.1:9"])
+def test_an_address_that_is_none_raises_nothing(url: str) -> None:
+    assert delivery.send(request(url)).delivery == RETRY
+
+
+def test_a_server_that_is_not_who_it_says_is_not_talked_to(server: Recorder) -> None:
+    outcome = delivery.send(request(server.url.replace("http:", "https:")))
+    assert outcome.delivery == RETRY
+    assert server.requests == []

@@ -1,0 +1,136 @@
+"""Does the user know? Shown once, on a terminal, and only then counted as shown."""
+
+from __future__ import annotations
+
+import io
+import os
+import pty
+import threading
+from pathlib import Path
+from typing import Optional
+
+import pytest
+
+from cli_analytics import notice, stamp, storage
+from cli_analytics.errors import StorageError
+from cli_analytics.stamp import NOBODY, Stamp
+from cli_analytics.storage import Storage
+
+DIGEST = "d" * 64
+TEXT = "mytool collects…\n"
+
+
+class Terminal(io.StringIO):
+    """A stream that says it is a terminal."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+class Unplugged(Terminal):
+    """One that can't be written any more."""
+
+    def write(self, text: str) -> int:
+        raise OSError(5, "Input/output error")
+
+
+class Unflushed(Terminal):
+    """One that takes a text and then can't bring it to anybody."""
+
+    def flush(self) -> None:
+        if not self.closed and self.getvalue():
+            raise OSError(28, "No space left on device")
+
+
+@pytest.fixture
+def where(tmp_path: Path) -> Storage:
+    return storage.locate("mytool", {"HOME": str(tmp_path)})
+
+
+def current() -> Stamp:
+    return Stamp(NOBODY, "2026-01-02", DIGEST, b"", default="on", ci="off", opt_out_env=(), ends="")
+
+
+def told(where: Storage) -> Optional[str]:
+    kept = stamp.read(where)
+    return None if kept is None else kept.told
+
+
+def test_it_is_shown_and_the_stamp_says_so(where: Storage) -> None:
+    terminal = Terminal()
+    notice.ensure_shown(where, current(), TEXT, terminal)
+    assert terminal.getvalue() == TEXT
+    assert told(where) == DIGEST
+
+
+def test_it_is_shown_once(where: Storage) -> None:
+    terminal = Terminal()
+    for _ in range(3):
+        notice.ensure_shown(where, current(), TEXT, terminal)
+    assert terminal.getvalue() == TEXT
+
+
+def test_what_was_told_before_is_no_reason_not_to_tell_more(where: Storage) -> None:
+    notice.ensure_shown(where, current(), TEXT, Terminal())
+    terminal, more = Terminal(), current()
+    more.disclosure = "e" * 64
+    notice.ensure_shown(where, more, TEXT, terminal)
+    assert terminal.getvalue() == TEXT
+    assert told(where) == "e" * 64
+
+
+@pytest.mark.parametrize("stream", [Unplugged, Unflushed])
+def test_a_notice_that_cannot_be_written_was_not_shown(where: Storage, stream: type[Terminal]) -> None:
+    with pytest.raises(OSError, match="Input|No space"):
+        notice.ensure_shown(where, current(), TEXT, stream())
+    kept = stamp.read(where)
+    assert kept is None or not kept.informed
+    terminal = Terminal()
+    notice.ensure_shown(where, current(), TEXT, terminal)
+    assert terminal.getvalue() == TEXT
+
+
+def test_where_no_stamp_can_be_kept_nothing_is_shown(where: Storage) -> None:
+    os.makedirs(where.stamp)
+    terminal = Terminal()
+    with pytest.raises(StorageError):
+        notice.ensure_shown(where, current(), TEXT, terminal)
+    assert terminal.getvalue() == ""
+
+
+def test_while_another_process_shows_it_nothing_is_shown(where: Storage) -> None:
+    lock = storage.lock(where.notice_lock)
+    assert lock is not None
+    terminal = Terminal()
+    notice.ensure_shown(where, current(), TEXT, terminal)
+    os.close(lock)
+    assert terminal.getvalue() == ""
+    assert told(where) is None
+
+
+def test_many_at_once_show_it_once(where: Storage) -> None:
+    terminals = [Terminal() for _ in range(16)]
+    threads = [
+        threading.Thread(target=notice.ensure_shown, args=(where, current(), TEXT, terminal)) for terminal in terminals
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sum(terminal.getvalue().count(TEXT) for terminal in terminals) == 1
+
+
+def test_it_can_be_shown_on_a_terminal_outside_of_ci() -> None:
+    ours, theirs = pty.openpty()
+    with os.fdopen(theirs, "w") as terminal:
+        assert notice.can_show(terminal, {})
+        assert not notice.can_show(terminal, {"GITHUB_ACTIONS": "true"})
+    assert not notice.can_show(terminal, {}), "it is closed"
+    os.close(ours)
+
+
+def test_it_cannot_be_shown_elsewhere(tmp_path: Path) -> None:
+    assert not notice.can_show(None, {})
+    assert not notice.can_show(io.StringIO(), {})
+    with (tmp_path / "log").open("w") as file:
+        assert not notice.can_show(file, {})
