@@ -5,11 +5,13 @@
     gone: 1.2.3                   the version of the host that was told to stop (HTTP 410), or empty
 
 Pauses double from one minute to a day: a dead endpoint sees 11 attempts in the first day and a half and one a day from
-then on. No file means that the last attempt went well.
+then on. The file's time is not_before, so that a run within a pause needs but one look at it. No file means that the
+last attempt went well.
 """
 
 from __future__ import annotations
 
+import os
 import time
 
 from cli_analytics import storage
@@ -80,3 +82,4 @@ def succeeded(where: Storage) -> None:
 def _write(where: Storage, breaker: Breaker) -> None:
     lines = f"failures: {breaker.failures}\nnot_before: {breaker.not_before}\ngone: {breaker.gone}\n"
     storage.replace(where.breaker, lines.encode())
+    os.utime(where.breaker, (breaker.not_before, breaker.not_before))

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from cli_analytics.host import Host
     from cli_analytics.stamp import Stamp
 
+LONGEST_PAUSE_SECONDS = 24 * 3600  # breaker.py has the reason
 POLL_SECONDS = 0.01
 ALIVE_SECONDS = 2.0  # a living sender touches its lock ten times a second; some file systems keep even seconds
 
@@ -106,15 +107,21 @@ def _client_id(where: Storage) -> str:
 
 def _start_sender(host: Host, where: Storage) -> bool:
     """See to it that a sender is alive, if one is due. True if one is."""
-    try:
-        age = time.time() - os.stat(where.sender_lock).st_mtime
-    except OSError:
-        age = ALIVE_SECONDS
-    if 0 <= age < ALIVE_SECONDS:
+    if 0 <= -_seconds_until(where.sender_lock) < ALIVE_SECONDS:
         return True  # a sender that ends takes the mark away first, and looks at the spool once more after that
+    if 0 < _seconds_until(where.breaker) <= LONGEST_PAUSE_SECONDS:
+        return False
     from cli_analytics import sender
 
     return sender.start_if_due(where, manifest=host.manifest, version=host.version, environ=host.environ)
+
+
+def _seconds_until(path: str) -> float:
+    """How far the time of a file lies ahead; far in the past for one that isn't there."""
+    try:
+        return os.stat(path).st_mtime - time.time()
+    except OSError:
+        return -LONGEST_PAUSE_SECONDS
 
 
 def _show(host: Host, where: Storage, name: str, properties: Mapping[str, Any]) -> None:

@@ -19,6 +19,7 @@ from cli_analytics.errors import StorageError
 
 MAX_EVENTS = 1_000
 MAX_BYTES = 1_048_576
+BLOCK_EVENTS = 50  # dropped at once, so that a full spool is not sorted for every event
 LARGE_BYTES = 4_096  # our own events have some 500
 CHECK_EVERY = (
     16  # sizes are added up for every sixteenth event and for every large one, and bounded with that much room
@@ -82,7 +83,8 @@ class Spool:
             return
         waiting = self.waiting()
         total = sum(map(size, waiting))
-        while len(waiting) > MAX_EVENTS or total > MAX_BYTES - CHECK_EVERY * LARGE_BYTES:
+        limit = MAX_EVENTS - (BLOCK_EVENTS if count > MAX_EVENTS else 0)
+        while len(waiting) > limit or total > MAX_BYTES - CHECK_EVERY * LARGE_BYTES:
             oldest = waiting.pop(0)
             total -= size(oldest)
             self.drop(oldest)

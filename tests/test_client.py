@@ -10,7 +10,7 @@ from typing import Any, Optional
 
 import pytest
 
-from cli_analytics import Analytics, storage
+from cli_analytics import Analytics, breaker, recording, storage
 from cli_analytics.spool import Spool
 
 MANIFEST = """\
@@ -174,3 +174,30 @@ def test_a_changed_comment_asks_for_no_new_notice_and_is_parsed_once(tmp_path: P
     after = Path(mine.where.stamp).read_bytes()
     assert b"# a comment" in after
     assert before.split(b"\n\n")[0] == after.split(b"\n\n")[0]
+
+
+def test_a_run_and_the_breaker_agree_on_the_longest_pause() -> None:
+    assert recording.LONGEST_PAUSE_SECONDS == breaker.LONGEST_PAUSE_SECONDS
+
+
+def test_what_was_recorded_before_the_notice_is_off_for_the_whole_run(tmp_path: Path) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    mine = host(tmp_path, SEND_ANONYMOUS_USAGE_INFO="")
+    terminal = Terminal()
+    first = Analytics(
+        "mytool",
+        version="1.2.3",
+        manifest=tmp_path / "analytics.toml",
+        record_in_tests=True,
+        environ=mine.environ,
+        stderr=terminal,
+    )
+    first.record("report_exported")
+    first.record("report_exported")
+    assert terminal.getvalue().count("Nothing was recorded in this run.") == 1
+    assert mine.events() == []
+    mine.analytics.record("report_exported")
+    assert len(mine.events()) == 1

@@ -17,6 +17,7 @@ from threading import get_ident, main_thread
 from typing import TYPE_CHECKING, Any, Optional
 
 import click
+from click.exceptions import Exit
 
 from cli_analytics import environment
 from cli_analytics.integrations import invocation
@@ -103,7 +104,7 @@ class Visit:
             run.is_silent = run.is_silent or invocation.was_answered(error)
             if error is None or self.ctx is not run.root:
                 return
-        if error is not None:
+        if error is not None and not isinstance(error, Exit):  # with which click ends every successful run
             from cli_analytics.integrations import frames
 
             frames.hide(error)
