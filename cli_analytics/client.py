@@ -58,8 +58,8 @@ class Analytics:
         """Record the runs of a click command, of a group with all below it, or of a function.
 
         Use it as a decorator, above or below click's own. Above, calls that click refuses to parse are recorded too;
-        below, only what reaches the function. On a function outside of click an uncaught exception's traceback has one
-        more frame.
+        below, only what reaches the function, and not what fails after it. On a function outside of click an uncaught
+        exception's traceback has one more frame.
         """
         if self._is_silent():
             return target
@@ -80,7 +80,7 @@ class Analytics:
 
         The tree also gets the command group `group` (`status`, `on`, `off`, `log`, `preview`, `reset`; None: without,
         and a command of the host's with that name wins) and the option `flag`, which says no for one run (None:
-        without).
+        without). In a group whose unknown names mean something, as with a default command, `group` takes that name.
         """
         from cli_analytics.integrations import click, users
 

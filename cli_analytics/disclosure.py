@@ -9,12 +9,12 @@ from __future__ import annotations
 import hashlib
 import json
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Optional
 from urllib.parse import urlsplit
 
 from cli_analytics import environment
-from cli_analytics.manifest import Manifest
+from cli_analytics.manifest import Manifest, SinkConfig
 from cli_analytics.properties import Declaration
 
 CONTEXT = (
@@ -46,14 +46,14 @@ def digest(declared: Manifest) -> str:
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
 
-def notice(declared: Manifest, *, commands: Optional[str], where: str) -> str:
+def notice(declared: Manifest, sinks: Sequence[SinkConfig], *, commands: Optional[str], where: str) -> str:
     """The text shown once. `commands` is what the user types before `off`; without it, the file is named."""
     tool = declared.tool
     lines = [
         f"{tool.name} collects pseudonymous usage data. Nothing was recorded in this run.",
         f"  who    {tool.controller} ({tool.contact})",
         f"  what   {_sentence(declared)}; with a random id. Never {NEVER}",
-        f"  where  {', '.join(_recipients(declared)) or 'nowhere yet'}, kept for {declared.policy.retention_days} days",
+        f"  where  {', '.join(_recipients(sinks)) or 'nowhere yet'}, kept for {declared.policy.retention_days} days",
     ]
     if tool.page:
         lines.append(f"  more   {tool.page}")
@@ -82,7 +82,7 @@ def _page(declared: Manifest) -> Iterator[str]:
     yield from (f"- `{name}`: {item.why}." for name, item in declared.events.items() if item.properties)
     yield from _what(declared)
     yield from ("", "## When and where", "", f"When a command runs. {_default(declared)}")
-    yield f"Where to: {', '.join(_recipients(declared)) or 'nowhere yet'}, over HTTPS."
+    yield f"Where to: {', '.join(_recipients(declared.sinks)) or 'nowhere yet'}, over HTTPS."
     yield from ("", "## Who", "", f"{tool.controller} is responsible. Write to {tool.contact}.")
     yield from ("", "## How", "", HOW)
     if tool.source:
@@ -132,8 +132,8 @@ def _facts(item: Declaration) -> dict[str, Any]:
     return {"why": item.why, "properties": {key: kind.allowed() for key, kind in item.properties.items()}}
 
 
-def _recipients(declared: Manifest) -> list[str]:
-    return [f"{sink.type} at {urlsplit(sink.endpoint).netloc}" for sink in declared.sinks]
+def _recipients(sinks: Sequence[SinkConfig]) -> list[str]:
+    return [f"{sink.type} at {urlsplit(sink.endpoint).netloc}" for sink in sinks]
 
 
 def _sentence(declared: Manifest) -> str:

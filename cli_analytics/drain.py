@@ -17,10 +17,10 @@ import time
 from collections.abc import Mapping
 from typing import NamedTuple, Optional
 
-from cli_analytics import breaker, consent, delivery, environment, event, gate, log, manifest, sinks, storage
+from cli_analytics import breaker, consent, delivery, event, gate, log, manifest, sinks, storage
 from cli_analytics.claims import Claims
 from cli_analytics.event import Event
-from cli_analytics.manifest import Manifest, SinkConfig
+from cli_analytics.manifest import Manifest
 from cli_analytics.sender import LOCK_DESCRIPTOR
 from cli_analytics.sinks.request import Request
 from cli_analytics.spool import Spool
@@ -53,14 +53,6 @@ def main(arguments: list[str]) -> None:
         _run(Drain(where, Claims(Spool(where.spool)), declared, version, os.environ), _own_lock(where))
     except Exception:  # noqa: BLE001, S110  the door of this process: nobody is there to hear of it
         pass
-
-
-def destinations(declared: Manifest, environ: Mapping[str, str]) -> tuple[SinkConfig, ...]:
-    """Where events go: the manifest's sinks, or the organization's endpoint. Raises ManifestError."""
-    endpoint = environ.get(environment.ENDPOINT, "").strip()
-    if not endpoint:
-        return declared.sinks
-    return (SinkConfig("segment", manifest.check_endpoint(endpoint), {"write_key": declared.tool.name}),)
 
 
 def admit(content: bytes, declared: Manifest) -> Optional[Event]:
@@ -156,7 +148,7 @@ def _deliver(drain: Drain, events: list[Event]) -> delivery.Outcome:
         return delivery.Outcome(delivery.REJECTED)
     outcome = delivery.Outcome(delivery.RETRY, problem="there is no destination")
     breaker.attempted(drain.where)
-    for config in destinations(drain.manifest, drain.environ):
+    for config in manifest.destinations(drain.manifest, drain.environ):
         for request in sinks.encode(events, config, event.timestamp(time.time())):
             outcome = delivery.send(request)
             _remember(drain, request, outcome)

@@ -65,7 +65,8 @@ def notice_text(host: Host, where: Storage, declared: Manifest) -> str:
     """The notice as it would be shown."""
     from cli_analytics import disclosure
 
-    return disclosure.notice(declared, commands=host.commands, where=where.choice)
+    sinks = manifest.destinations(declared, host.environ)
+    return disclosure.notice(declared, sinks, commands=host.commands, where=where.choice)
 
 
 def _declared(host: Host) -> Manifest:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from datetime import date, datetime
 from typing import Any, NamedTuple, Optional
 
-from cli_analytics import properties
+from cli_analytics import environment, properties
 from cli_analytics.errors import ManifestError
 from cli_analytics.properties import BUILT_IN, Declaration, Kind
 
@@ -98,6 +98,14 @@ def parse(content: bytes, *, file: str = "analytics.toml") -> Manifest:
         raise ManifestError(f"is not TOML: {error}", file=file) from error
 
 
+def destinations(declared: Manifest, environ: Mapping[str, str]) -> tuple[SinkConfig, ...]:
+    """Where events go: the manifest's sinks, or the organization's endpoint. Raises ManifestError."""
+    endpoint = environ.get(environment.ENDPOINT, "").strip()
+    if not endpoint:
+        return declared.sinks
+    return (SinkConfig("segment", check_endpoint(endpoint), {"write_key": declared.tool.name}),)
+
+
 def check_endpoint(value: str) -> str:
     """`value` without a trailing slash. Raises ManifestError for anything but https, or http on loopback."""
     if not value.startswith("https://") and not LOOPBACK.fullmatch(value):
@@ -170,7 +178,12 @@ def _events(table: Table) -> dict[str, Declaration]:
             raise ManifestError("is not a table", key=name, allowed=f"[events.{name}] with why = …")
         build = functools.partial(_narrowed, BUILT_IN[name]) if name in BUILT_IN else _event
         events[name] = _within(name, build, event)
-    return events
+    return {name: event for name, event in events.items() if not _is_empty(event)}
+
+
+def _is_empty(event: Declaration) -> bool:
+    """True for a built-in event whose closed list the manifest has not filled: it can't be sent, nor is it told of."""
+    return any(isinstance(kind, properties.OneOf) and not kind.values for kind in event.properties.values())
 
 
 def _event(table: Table) -> Declaration:

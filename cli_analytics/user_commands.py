@@ -67,7 +67,7 @@ def status(client: Host) -> tuple[dict[str, Any], str]:
             "events": sum(entry.get("events", 0) for entry in delivered),
             "bytes": sum(len(entry.get("body", "")) for entry in delivered),
         },
-        "destinations": [sink.endpoint for sink in drain.destinations(_declared(client), client.environ)],
+        "destinations": [sink.endpoint for sink in manifest.destinations(_declared(client), client.environ)],
         "files": {"configuration": where.config, "state": where.state},
     }
     return found, _status_text(found)
@@ -118,7 +118,7 @@ def preview(client: Host) -> tuple[list[dict[str, Any]], str]:
         intro = "No event waits. This is what one looks like:\n"
     requests = [
         {"to": request.url, "body": json.loads(sinks.text(request))}
-        for config in drain.destinations(declared, client.environ)
+        for config in manifest.destinations(declared, client.environ)
         for request in sinks.encode(waiting, config, event.timestamp(time.time()))
     ]
     return requests, intro + "".join(f"POST {item['to']}\n{_pretty(item['body'])}\n" for item in requests)

@@ -38,7 +38,7 @@ def folder(tmp_path: Path) -> Path:
 def test_check_says_what_a_good_manifest_may_send(folder: Path) -> None:
     done = run("check", cwd=folder)
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout == "analytics.toml: mytool may send command_run, feature_used, report_exported\n"
+    assert done.stdout == "analytics.toml: mytool may send command_run, report_exported\n"
 
 
 def test_check_names_file_key_problem_and_what_is_allowed(folder: Path) -> None:

@@ -89,7 +89,7 @@ def test_the_digest_does_not_depend_on_the_order_of_the_recipients() -> None:
 
 
 def test_the_notice_says_everything_within_the_width_of_a_terminal() -> None:
-    text = disclosure.notice(parse(), commands="mytool analytics", where="/home/ada/choice")
+    text = disclosure.notice(parse(), parse().sinks, commands="mytool analytics", where="/home/ada/choice")
     for said in (
         "mytool collects pseudonymous usage data",
         "Example Foundation (privacy@example.org)",
@@ -108,19 +108,19 @@ def test_the_notice_says_everything_within_the_width_of_a_terminal() -> None:
 
 
 def test_without_commands_the_notice_names_the_file() -> None:
-    text = disclosure.notice(parse(), commands=None, where="/home/ada/.config/mytool/analytics/choice")
+    text = disclosure.notice(parse(), parse().sinks, commands=None, where="/home/ada/.config/mytool/analytics/choice")
     assert "echo off > /home/ada/.config/mytool/analytics/choice" in text
     assert "preview" not in text
 
 
 def test_a_command_to_copy_is_never_broken() -> None:
     where = f"/home/{'ada/' * 60}choice"
-    assert f"echo off > {where} " in disclosure.notice(parse(), commands=None, where=where)
+    assert f"echo off > {where} " in disclosure.notice(parse(), parse().sinks, commands=None, where=where)
 
 
 def test_without_a_recipient_the_notice_says_so() -> None:
     without = re.sub(r"\[\[sinks]].*?\n\[events", "[events", MANIFEST, flags=re.DOTALL)
-    assert "nowhere yet" in disclosure.notice(parse(without), commands="x", where="y")
+    assert "nowhere yet" in disclosure.notice(parse(without), (), commands="x", where="y")
 
 
 def test_the_page_names_every_event_property_and_variable_and_what_each_may_be() -> None:

@@ -213,15 +213,15 @@ def test_a_manifest_that_broke_meanwhile_sends_nothing(user: User, server: Recor
 
 def test_an_organizations_endpoint_takes_the_place_of_all_sinks() -> None:
     declared = manifest.parse(MANIFEST.encode())
-    assert drain.destinations(declared, {}) == declared.sinks
-    [sink] = drain.destinations(declared, {"CLI_ANALYTICS_ENDPOINT": " https://collect.example.org/ "})
+    assert manifest.destinations(declared, {}) == declared.sinks
+    [sink] = manifest.destinations(declared, {"CLI_ANALYTICS_ENDPOINT": " https://collect.example.org/ "})
     assert (sink.type, sink.endpoint) == ("segment", "https://collect.example.org")
 
 
 @pytest.mark.parametrize("endpoint", ["http://collect.example.org", "collect.example.org", "ftp://127.0.0.1", "off"])
 def test_an_endpoint_in_the_clear_is_no_endpoint(endpoint: str) -> None:
     with pytest.raises(ManifestError, match="in the clear"):
-        drain.destinations(manifest.parse(MANIFEST.encode()), {"CLI_ANALYTICS_ENDPOINT": endpoint})
+        manifest.destinations(manifest.parse(MANIFEST.encode()), {"CLI_ANALYTICS_ENDPOINT": endpoint})
 
 
 @needs_proc

@@ -177,7 +177,7 @@ def test_whatever_an_event_holds_only_declared_keys_and_values_leave(
     given_ = {**more, **an_event(event=name, properties=properties, context=found_context)}
     left = gate.check(given_, DECLARED).event
     if left is None:
-        assert name == "other"
+        assert name in ("other", "feature_used")  # the manifest lists no features
         return
     assert set(left) == {"type", "event", "messageId", "anonymousId", "timestamp", "context", "properties"}
     assert set(left["context"]) <= CONTEXT

@@ -100,13 +100,13 @@ def test_the_second_run_is_silent_and_its_events_arrive(user: User, server: Reco
     assert sorted(event["event"] for event in events) == ["command_run", "report_exported"]
 
 
-def test_the_notice_says_who_what_where_and_how_to_say_no(user: User) -> None:
+def test_the_notice_says_who_what_where_and_how_to_say_no(user: User, server: Recorder) -> None:
     shown = user.on_terminal("hello").terminal
     for said in (
         "Example Foundation",
         "privacy@example.org",
         "which formats deserve work",
-        "127.0.0.1:9",
+        server.url.replace("http://", "segment at "),
         "365 days",
         "https://example.org/analytics",
         "mytool analytics off",
