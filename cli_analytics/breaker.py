@@ -4,9 +4,9 @@
     not_before: 1767323045        seconds since the epoch
     gone: 1.2.3                   the version of the host that was told to stop (HTTP 410), or empty
 
-Pauses double from one minute to a day: a dead endpoint sees 11 attempts in the first day and a half and one a day from
-then on. The file's time is not_before, so that a run within a pause needs but one look at it. No file means that the
-last attempt went well.
+Pauses double from one minute to a day: a dead endpoint sees 11 attempts in the first day and one a day from then on.
+The file's time is not_before, and 0 where the endpoint is gone, so that a run needs but one look at it. No file means
+that the last attempt went well.
 """
 
 from __future__ import annotations

@@ -13,6 +13,8 @@ limits here bound each step; the sender's deadline bounds the whole, name resolu
 
 from __future__ import annotations
 
+import time
+from email.utils import parsedate_to_datetime
 from typing import NamedTuple
 
 import requests
@@ -66,7 +68,17 @@ def _judge(status: int, retry_after: str) -> Outcome:
         return Outcome(DELIVERED, status)
     if status in _REJECTING:
         return Outcome(REJECTED, status)
-    return Outcome(RETRY, status, int(retry_after) if retry_after.isdigit() and len(retry_after) < 9 else 0)
+    return Outcome(RETRY, status, _seconds(retry_after))
+
+
+def _seconds(retry_after: str) -> int:
+    """Retry-After is a number of seconds or a date (RFC 9110, section 10.2.3); 0 for neither."""
+    if retry_after.isascii() and retry_after.isdecimal():
+        return int(retry_after) if len(retry_after) < 9 else 0
+    try:
+        return max(0, int(parsedate_to_datetime(retry_after).timestamp() - time.time()))
+    except (ValueError, TypeError, OverflowError):
+        return 0
 
 
 def _keep_authorization(request: requests.PreparedRequest) -> requests.PreparedRequest:

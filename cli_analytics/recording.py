@@ -35,7 +35,7 @@ def record(host: Host, name: str, properties: Mapping[str, Any]) -> None:
         host.say(f"{name} was not recorded: {decision.reason} ({decision.source})")
     elif environment.debug(host.environ):
         _show(host, where, name, properties)
-    else:
+    elif not _is_gone(host, where):
         content = event.encode(build(host, name, properties, client_id=_client_id(where))).encode()
         if len(content) <= event.MAX_BYTES:
             Spool(where.spool).append(content)
@@ -105,6 +105,15 @@ def _client_id(where: Storage) -> str:
     return identity.known(where) or identity.create(where)
 
 
+def _is_gone(host: Host, where: Storage) -> bool:
+    """Whether the endpoint told this version of the host to stop, so that nothing would ever leave."""
+    if _seconds_until(where.breaker) > 1 - time.time():
+        return False
+    from cli_analytics import breaker
+
+    return not breaker.read(where).due(host.version)
+
+
 def _start_sender(host: Host, where: Storage) -> bool:
     """See to it that a sender is alive, if one is due. True if one is."""
     if 0 <= -_seconds_until(where.sender_lock) < ALIVE_SECONDS:
@@ -117,7 +126,7 @@ def _start_sender(host: Host, where: Storage) -> bool:
 
 
 def _seconds_until(path: str) -> float:
-    """How far the time of a file lies ahead; far in the past for one that isn't there."""
+    """How far the time of a file lies ahead; a day ago for one that isn't there."""
     try:
         return os.stat(path).st_mtime - time.time()
     except OSError:

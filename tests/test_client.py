@@ -201,3 +201,13 @@ def test_what_was_recorded_before_the_notice_is_off_for_the_whole_run(tmp_path: 
     assert mine.events() == []
     mine.analytics.record("report_exported")
     assert len(mine.events()) == 1
+
+
+def test_after_the_endpoint_is_gone_nothing_is_kept_until_an_upgrade(tmp_path: Path) -> None:
+    mine = host(tmp_path)
+    breaker.stop(mine.where, "1.2.3")
+    mine.analytics.record("report_exported")
+    assert mine.events() == []
+    mine.analytics.version = "1.2.4"
+    mine.analytics.record("report_exported")
+    assert len(mine.events()) == 1

@@ -6,6 +6,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from email.utils import formatdate
 from pathlib import Path
 
 import pytest
@@ -57,6 +58,12 @@ def test_the_bytes_and_the_headers_are_those_of_the_request(server: Recorder) ->
 def test_a_wish_for_a_pause_is_in_seconds(server: Recorder, header: str, seconds: int) -> None:
     server.status, server.headers = 503, {"Retry-After": header}
     assert delivery.send(request(server.url)).retry_after == seconds
+
+
+@pytest.mark.parametrize(("ahead", "seconds"), [(3600, 3600), (-3600, 0)])
+def test_a_wish_for_a_pause_may_be_a_date(server: Recorder, ahead: int, seconds: int) -> None:
+    server.status, server.headers = 429, {"Retry-After": formatdate(time.time() + ahead, usegmt=True)}
+    assert delivery.send(request(server.url)).retry_after == pytest.approx(seconds, abs=5)
 
 
 def test_credentials_that_the_user_keeps_for_this_server_are_not_sent(
