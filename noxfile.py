@@ -13,6 +13,7 @@ import nox
 
 PYTHONS = ["3.9", "3.10", "3.11", "3.12", "3.13", "3.14"]
 MAIN = f"{sys.version_info[0]}.{sys.version_info[1]}"
+TOUCHING_DEPENDENCIES = ("click", "click_trees", "invocation", "users_in_trees", "user_commands", "storage", "delivery")
 MANIFEST, PAGE = "cli_analytics/demo/analytics.toml", "docs/ANALYTICS.md"
 
 nox.needs_version = ">=2024.4.15"
@@ -24,6 +25,7 @@ nox.options.sessions = ["lint", "docs", "tests", "oldest"]
 # pyenv puts only shims on the path, which refuse a version that is not switched on.
 _pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
 os.environ["PATH"] = os.pathsep.join([*map(str, sorted(_pyenv.glob("3.*/bin"))), os.environ["PATH"]])
+os.environ["UV_PYTHON_DOWNLOADS"] = "never"  # a Python that is not here is skipped by name
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # every process that a test starts would compile everything anew
 
 
@@ -54,11 +56,12 @@ def tests(session: nox.Session) -> None:
 
 @nox.session(python="3.9")
 def oldest(session: nox.Session) -> None:
-    """The tests of the client, with the oldest versions it allows."""
+    """What touches click and the other dependencies, slow or not, with the oldest versions that are allowed."""
     oldest = ["click==8.1.0", "platformdirs==3.0.0", "requests==2.28.0", "tomli==2.0.0"]
     session.install("-e", ".", "--group", "test", *oldest)
-    _test(session, "-m", "not slow")
+    _test(session, "tests/promises", *(f"tests/test_{name}.py" for name in TOUCHING_DEPENDENCIES))
 
 
 def _test(session: nox.Session, *options: str) -> None:
-    session.run("pytest", "-q", "-n", "2", *options, *session.posargs)
+    # Three at a time on two processors: tests wait for processes of their own.
+    session.run("pytest", "-q", "-n", "3", *options, *session.posargs)

@@ -11,11 +11,10 @@ import socket
 import subprocess
 import sys
 import threading
-import uuid
 import zlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -24,111 +23,17 @@ import pytest
 pytest.importorskip("msgspec")
 pytest.importorskip("uvicorn")
 
+from collecting import JSON, MANIFEST, Server, event, records, running
+
 import cli_analytics
 from cli_analytics import collector, manifest
-from cli_analytics.collector import record
-from cli_analytics.collector.archive import Archive
-from cli_analytics.collector.memory import Memory
 from cli_analytics.errors import ArchiveError, ManifestError
-
-MANIFEST = b"""
-schema = 1
-[tool]
-name = "mytool"
-controller = "Example Foundation"
-contact = "privacy@example.org"
-"""
-SERVE = """
-import sys
-from cli_analytics import collector, manifest
-collector.serve([manifest.load(sys.argv[1])], sys.argv[2], port=0, ready=lambda url: print(url, flush=True))
-"""
-NOON = datetime(2026, 1, 2, 12, tzinfo=timezone.utc)
-JSON = {"Content-Type": "application/json"}
-
-Answer = tuple[int, dict[str, Any]]
-
-
-class Server:
-    """A collector in a process of its own."""
-
-    def __init__(self, folder: Path) -> None:
-        self.archive = folder / "archive"
-        analytics = folder / "analytics.toml"
-        analytics.write_bytes(MANIFEST)
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", SERVE, str(analytics), str(self.archive)],
-            cwd=Path(cli_analytics.__file__).parents[1],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        assert self.process.stdout
-        self.port = int(self.process.stdout.readline().rpartition(":")[2])
-
-    def request(self, method: str, path: str, body: Any = None, headers: dict[str, str] | None = None) -> Answer:
-        with contextlib.closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)) as connection:
-            connection.request(method, path, body, headers or {})
-            response = connection.getresponse()
-            return response.status, json.loads(response.read())
-
-    def send(self, *events: dict[str, Any], **batch: Any) -> Answer:
-        return self.request("POST", "/v1/batch", json.dumps({"batch": events, **batch}), JSON)
-
-    def archived(self, message_id: object) -> list[dict[str, Any]]:
-        return [record for record in records(self.archive) if record["messageId"] == message_id]
-
-    def stop(self, number: int = signal.SIGTERM) -> tuple[int, str]:
-        self.process.send_signal(number)
-        _, errors = self.process.communicate(timeout=20)
-        return self.process.returncode, errors
-
-
-@contextlib.contextmanager
-def running(folder: Path) -> Iterator[Server]:
-    server = Server(folder)
-    try:
-        yield server
-    finally:
-        server.process.kill()
-        server.process.communicate()
 
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     with running(tmp_path_factory.mktemp("collector")) as server:
         yield server
-
-
-def event(**changes: Any) -> dict[str, Any]:
-    return {
-        "type": "track",
-        "event": "command_run",
-        "messageId": str(uuid.uuid4()),
-        "anonymousId": "35009a79-1a05-49d7-b876-2b884d0f825b",
-        "timestamp": "2026-01-02T03:04:05.678Z",
-        "context": {"ip": "0.0.0.0", "app": {"name": "mytool", "version": "1.2.3"}},
-        "properties": {"command": "run", "duration_ms": 12, "outcome": "ok"},
-        **changes,
-    }
-
-
-def records(archive: Path) -> list[dict[str, Any]]:
-    """Every whole line; a member that a kill has torn counts as absent."""
-    lines = []
-    for path in archive.rglob("*.gz"):
-        content = path.read_bytes()
-        while content:
-            member = zlib.decompressobj(31)
-            text = member.decompress(content)
-            lines += text.splitlines() if member.eof else []
-            content = member.unused_data
-    return [json.loads(line) for line in lines]
-
-
-def line(message_id: str) -> record.Record:
-    """The least that can be archived."""
-    return {"messageId": message_id}
 
 
 def test_an_event_is_archived_as_a_full_segment_record(server: Server) -> None:
@@ -165,25 +70,6 @@ def test_a_file_lies_where_segment_would_put_it(server: Server) -> None:
     assert (folder, tool, sequence, suffix) == ("segment-logs", "mytool", "1", "gz")
     assert int(day) % 86_400_000 == 0 and 0 <= int(first) - int(day) < 86_400_000
     assert len(random) == 8 and int(random, 16) >= 0
-
-
-@pytest.mark.parametrize(
-    ("received", "sent", "original", "corrected"),
-    [  # the first two from Segment's own documentation and from a report of one of its clients
-        ("19:11:01.266Z", "19:11:01.169Z", "19:11:01.152Z", "19:11:01.249Z"),
-        ("06:33:36.745Z", "06:33:32.900Z", "06:33:31.593Z", "06:33:35.438Z"),
-        ("06:33:36.745Z", "08:33:32.900000+02:00", "06:33:31.593+00:00", "06:33:35.438Z"),
-        ("06:33:36.745Z", "yesterday", "06:33:31.593Z", "06:33:31.593Z"),
-        ("06:33:36.745Z", None, "06:33:31.593Z", "06:33:31.593Z"),
-    ],
-)
-def test_a_wrong_clock_is_corrected(received: str, sent: str | None, original: str, corrected: str) -> None:
-    moment = record.moment(f"2026-01-02T{received}")
-    assert moment
-    checked = event(timestamp=f"2026-01-02T{original}")
-    built = record.build(checked, {"sentAt": sent and f"2026-01-02T{sent}"}, "mytool", None, moment)
-    assert built["timestamp"] == f"2026-01-02T{corrected}"
-    assert built["originalTimestamp"] == f"2026-01-02T{original}"
 
 
 @pytest.mark.parametrize("path", ["/v1/batch", "/v1/batch/", "/v1/b", "/v1/track", "/v1/t", "/v1/track/"])
@@ -402,42 +288,3 @@ def test_without_the_extra_it_says_what_to_install() -> None:
     root = Path(cli_analytics.__file__).parents[1]
     done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True)
     assert "pip install 'cli-analytics[collector]'" in done.stdout
-
-
-def test_each_day_and_each_tool_has_files_of_its_own(tmp_path: Path) -> None:
-    with contextlib.closing(Archive(str(tmp_path))) as archive:
-        for day in range(2):
-            archive.append("one", [line(f"one {day}")], NOON + timedelta(days=day))
-        archive.append("two", [line("two")], NOON)
-    folders = sorted(str(path.parent.relative_to(tmp_path)) for path in tmp_path.rglob("*.gz"))
-    days = ["segment-logs/one/1767312000000", "segment-logs/one/1767398400000", "segment-logs/two/1767312000000"]
-    assert folders == days
-
-
-def test_a_full_file_is_followed_by_another(tmp_path: Path) -> None:
-    with contextlib.closing(Archive(str(tmp_path), max_file_bytes=250)) as archive:
-        for number in range(20):
-            archive.append("mytool", [line(str(number))], NOON)
-    sizes = [path.stat().st_size for path in tmp_path.rglob("*.gz")]
-    assert len(sizes) > 2 and max(sizes) <= 250
-    assert len(records(tmp_path)) == 20
-
-
-def test_a_file_that_was_taken_away_is_not_written_to(tmp_path: Path) -> None:
-    with contextlib.closing(Archive(str(tmp_path))) as archive:
-        archive.append("mytool", [line("first")], NOON)
-        next(tmp_path.rglob("*.gz")).unlink()
-        archive.append("mytool", [line("second")], NOON)
-    assert records(tmp_path) == [line("second")]
-
-
-def test_records_keep_their_order(tmp_path: Path) -> None:
-    with contextlib.closing(Archive(str(tmp_path))) as archive:
-        assert archive.append("mytool", [line("b"), line("a"), line("b"), line("c")], NOON) == 3
-    assert records(tmp_path) == [line("b"), line("a"), line("c")]
-
-
-def test_the_memory_forgets_the_oldest() -> None:
-    memory = Memory(max_ids=2)
-    memory.add(["first", "second", "third"])
-    assert ["first" in memory, "second" in memory, "third" in memory] == [False, True, True]
