@@ -10,6 +10,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple, Optional
 
+from cli_analytics import environment
 from cli_analytics.errors import UndeclaredError
 from cli_analytics.event import IP, Event
 from cli_analytics.properties import Declaration
@@ -27,8 +28,8 @@ _CONTEXT: Mapping[str, Any] = {
     "arch": _LABEL,
     "python": re.compile(r"\d{1,2}\.\d{1,3}"),
     "cpus": int,
-    "ci": _LABEL,
-    "container": _LABEL,
+    "ci": frozenset({*environment.CI_VENDORS.values(), "other", "none"}),
+    "container": frozenset({"docker", "podman", "kubernetes", "other", "none"}),
     "dropped_events": int,
 }
 
@@ -89,4 +90,6 @@ def _clean_context(context: Any, allowed: Mapping[str, Any]) -> dict[str, Any]:
 def _matches(form: Any, value: Any) -> bool:
     if form is int:
         return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 10**9
-    return isinstance(value, str) and form.fullmatch(value) is not None
+    if not isinstance(value, str):
+        return False
+    return value in form if isinstance(form, frozenset) else form.fullmatch(value) is not None

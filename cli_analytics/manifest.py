@@ -9,15 +9,14 @@ from __future__ import annotations
 import functools
 import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import date, datetime
-from typing import Any, NamedTuple, Optional
+from typing import NamedTuple
 
 from cli_analytics import environment, properties
 from cli_analytics.errors import ManifestError
 from cli_analytics.properties import BUILT_IN, Declaration, Kind
-
-Table = Mapping[str, Any]
+from cli_analytics.table import Table, inner, names, only, switch, text, within
 
 TOOL_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 EVENT_NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
@@ -114,40 +113,40 @@ def check_endpoint(value: str) -> str:
 
 
 def _manifest(document: Table) -> Manifest:
-    _only(document, {"schema", "tool", "policy", "sinks", "events"})
+    only(document, {"schema", "tool", "policy", "sinks", "events"})
     if document.get("schema") != 1:
         raise ManifestError(f"is {document.get('schema', 'missing')!r}", key="schema", allowed="schema = 1")
     sinks = document.get("sinks", [])
     if not isinstance(sinks, list) or not all(isinstance(sink, dict) for sink in sinks):
         raise ManifestError("is not a list of tables", key="sinks", allowed="[[sinks]] with type = …")
     return Manifest(
-        _within("tool", _tool, _table(document, "tool")),
-        _within("policy", _policy, _table(document, "policy")),
-        tuple(_within(f"sinks[{number}]", _sink, sink) for number, sink in enumerate(sinks)),
-        _within("events", _events, _table(document, "events")),
+        within("tool", _tool, inner(document, "tool")),
+        within("policy", _policy, inner(document, "policy")),
+        tuple(within(f"sinks[{number}]", _sink, sink) for number, sink in enumerate(sinks)),
+        within("events", _events, inner(document, "events")),
     )
 
 
 def _tool(table: Table) -> Tool:
-    _only(table, set(Tool._fields))
-    name = _text(table, "name", required=True)
+    only(table, set(Tool._fields))
+    name = text(table, "name", required=True)
     if not TOOL_NAME.fullmatch(name):
         raise ManifestError(f"{name!r} is no tool name", key="name", allowed="a-z, 0-9 and -, at most 40, no - first")
-    required = {key: _text(table, key, required=True) for key in ("controller", "contact")}
-    return Tool(name, **required, page=_text(table, "page"), source=_text(table, "source"))
+    required = {key: text(table, key, required=True) for key in ("controller", "contact")}
+    return Tool(name, **required, page=text(table, "page"), source=text(table, "source"))
 
 
 def _policy(table: Table) -> Policy:
-    _only(table, set(Policy._fields))
+    only(table, set(Policy._fields))
     default = Policy()
-    names = table.get("opt_out_env", [])
-    if not isinstance(names, list) or not all(isinstance(n, str) and VARIABLE_NAME.fullmatch(n) for n in names):
+    variables = table.get("opt_out_env", [])
+    if not isinstance(variables, list) or not all(isinstance(n, str) and VARIABLE_NAME.fullmatch(n) for n in variables):
         raise ManifestError("is not a list of variable names", key="opt_out_env", allowed='["MYTOOL_NO_ANALYTICS"]')
     days = table.get("retention_days", default.retention_days)
     if not isinstance(days, int) or isinstance(days, bool) or not 1 <= days <= 3650:
         raise ManifestError(f"is {days!r}", key="retention_days", allowed="a whole number from 1 to 3650")
     return Policy(
-        _switch(table, "default", default.default), _switch(table, "ci", default.ci), tuple(names), days, _ends(table)
+        switch(table, "default", default.default), switch(table, "ci", default.ci), tuple(variables), days, _ends(table)
     )
 
 
@@ -161,12 +160,12 @@ def _ends(table: Table) -> str:
 
 
 def _sink(table: Table) -> SinkConfig:
-    kind = _text(table, "type", required=True)
+    kind = text(table, "type", required=True)
     if kind not in SINK_KEYS:
         raise ManifestError(f"{kind!r} is no sink", key="type", allowed=", ".join(sorted(SINK_KEYS)))
-    _only(table, {"type", "endpoint", *SINK_KEYS[kind]})
-    settings = {key: _text(table, key, required=True) for key in sorted(SINK_KEYS[kind])}
-    return SinkConfig(kind, _within("endpoint", check_endpoint, _text(table, "endpoint") or SEGMENT_ENDPOINT), settings)
+    only(table, {"type", "endpoint", *SINK_KEYS[kind]})
+    settings = {key: text(table, key, required=True) for key in sorted(SINK_KEYS[kind])}
+    return SinkConfig(kind, within("endpoint", check_endpoint, text(table, "endpoint") or SEGMENT_ENDPOINT), settings)
 
 
 def _events(table: Table) -> dict[str, Declaration]:
@@ -177,7 +176,7 @@ def _events(table: Table) -> dict[str, Declaration]:
         if not isinstance(event, dict):
             raise ManifestError("is not a table", key=name, allowed=f"[events.{name}] with why = …")
         build = functools.partial(_narrowed, BUILT_IN[name]) if name in BUILT_IN else _event
-        events[name] = _within(name, build, event)
+        events[name] = within(name, build, event)
     return {name: event for name, event in events.items() if not _is_empty(event)}
 
 
@@ -187,24 +186,24 @@ def _is_empty(event: Declaration) -> bool:
 
 
 def _event(table: Table) -> Declaration:
-    _only(table, {"why", "properties"})
-    return Declaration(_text(table, "why", required=True), _within("properties", _kinds, _table(table, "properties")))
+    only(table, {"why", "properties"})
+    return Declaration(text(table, "why", required=True), within("properties", _kinds, inner(table, "properties")))
 
 
 def _narrowed(built_in: Declaration, table: Table) -> Declaration:
-    _only(table, {"why", "properties", "exceptions", "omit"})
+    only(table, {"why", "properties", "exceptions", "omit"})
     kinds = dict(built_in.properties)
-    narrowed = _within("properties", _kinds, _table(table, "properties"))
-    for key in [*narrowed, *_names(table, "omit")]:
+    narrowed = within("properties", _kinds, inner(table, "properties"))
+    for key in [*narrowed, *names(table, "omit")]:
         if key not in kinds:
             raise ManifestError("is no property of this event", key=key, allowed=", ".join(kinds))
-    exceptions = _names(table, "exceptions")
+    exceptions = names(table, "exceptions")
     if exceptions and "exception" in kinds:
         kinds["exception"] = properties.ExceptionName(exceptions)
     kinds.update(narrowed)
     return Declaration(
-        _text(table, "why") or built_in.why,
-        {key: kind for key, kind in kinds.items() if key not in _names(table, "omit")},
+        text(table, "why") or built_in.why,
+        {key: kind for key, kind in kinds.items() if key not in names(table, "omit")},
     )
 
 
@@ -218,7 +217,7 @@ def _kinds(table: Table) -> dict[str, Kind]:
             raise ManifestError(
                 "is not a table", key=name, allowed='{ type = "boolean" }, { one_of = [...] } and the like'
             )
-    return {name: _within(name, _kind, value) for name, value in table.items()}
+    return {name: within(name, _kind, value) for name, value in table.items()}
 
 
 def _kind(table: Table) -> Kind:
@@ -234,12 +233,12 @@ def _kind(table: Table) -> Kind:
         raise ManifestError(
             f"{kind!r} is no kind of property", key="type", allowed="one_of, bucket, boolean, integer, version"
         )
-    _only(table, {"type"})
+    only(table, {"type"})
     return types[kind]
 
 
 def _one_of(table: Table) -> Kind:
-    _only(table, {"one_of"})
+    only(table, {"one_of"})
     values = table["one_of"]
     if not isinstance(values, list) or not all(isinstance(v, str) and 0 < len(v) <= 100 for v in values) or not values:
         raise ManifestError(
@@ -249,7 +248,7 @@ def _one_of(table: Table) -> Kind:
 
 
 def _bucket(table: Table) -> Kind:
-    _only(table, {"bucket"})
+    only(table, {"bucket"})
     edges = table["bucket"]
     whole = isinstance(edges, list) and all(isinstance(e, int) and not isinstance(e, bool) for e in edges)
     if not whole or not edges or sorted(set(edges)) != edges:
@@ -258,7 +257,7 @@ def _bucket(table: Table) -> Kind:
 
 
 def _integer(table: Table) -> Kind:
-    _only(table, {"type", "min", "max"})
+    only(table, {"type", "min", "max"})
     low, high = table.get("min"), table.get("max")
     for key, value in (("min", low), ("max", high)):
         if not isinstance(value, int) or isinstance(value, bool):
@@ -268,46 +267,3 @@ def _integer(table: Table) -> Kind:
     if low > high:
         raise ManifestError(f"{low} is above max, {high}", key="min", allowed="min ≤ max")
     return properties.Integer(low, high)
-
-
-def _within(key: str, build: Callable[[Any], Any], value: Any) -> Any:
-    try:
-        return build(value)
-    except ManifestError as error:
-        raise error.within(key) from None
-
-
-def _only(table: Table, allowed: set[str]) -> None:
-    for key in table:
-        if key not in allowed:
-            raise ManifestError("is no key here", key=key, allowed=", ".join(sorted(allowed)))
-
-
-def _table(table: Table, key: str) -> Table:
-    value: Optional[Table] = table.get(key, {})
-    if not isinstance(value, dict):
-        raise ManifestError("is not a table", key=key, allowed=f"[{key}]")
-    return value
-
-
-def _text(table: Table, key: str, *, required: bool = False) -> str:
-    value = table.get(key, "")
-    if not isinstance(value, str) or (required and not value.strip()):
-        raise ManifestError(
-            "is missing" if key not in table else f"is {value!r}", key=key, allowed="a text that is not empty"
-        )
-    return value
-
-
-def _switch(table: Table, key: str, default: str) -> str:
-    value: str = table.get(key, default)
-    if value not in ("on", "off"):
-        raise ManifestError(f"is {value!r}", key=key, allowed='"on" or "off"')
-    return value
-
-
-def _names(table: Table, key: str) -> tuple[str, ...]:
-    value = table.get(key, [])
-    if not isinstance(value, list) or not all(isinstance(name, str) and name.isidentifier() for name in value):
-        raise ManifestError("is not a list of names", key=key, allowed='["ConfigError"]')
-    return tuple(value)
