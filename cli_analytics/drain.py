@@ -165,5 +165,7 @@ def _remember(drain: Drain, request: Request, outcome: delivery.Outcome) -> None
         drain.claims.spool.clear()
     elif outcome.retry_after:
         breaker.postpone(drain.where, outcome.retry_after)
+    if not _allowed(drain):
+        return  # the user said no meanwhile, which deleted the log
     entry = {"sent_at": event.timestamp(time.time()), "to": request.url, **outcome._asdict(), "events": request.events}
     log.append(drain.where, {**entry, "body": sinks.text(request)})

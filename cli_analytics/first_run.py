@@ -24,11 +24,11 @@ def decide(host: Host, where: Storage, kept: Optional[Stamp]) -> Decision:
     Shows the notice if only that was missing, and keeps the stamp where there is a reason to; a user who says no leaves
     nothing. Raises StorageError, ManifestError or OSError.
     """
-    declared = _declared(host)
+    content, declared = _declared(host)
     decision = consent.decide(host.facts(where, declared.policy, informed=True))
     if not decision.allowed:
         return decision
-    current = stamp_of(host, declared, kept)
+    current = _stamp_of(content, declared, kept)
     decision = consent.decide(host.facts(where, current, informed=current.informed))
     terminal = host.stderr
     if not decision.allowed and terminal is not None and notice.can_show(terminal, host.environ):
@@ -40,11 +40,12 @@ def decide(host: Host, where: Storage, kept: Optional[Stamp]) -> Decision:
 
 def current_stamp(host: Host, where: Storage) -> Stamp:
     """What the user was told, beside what the manifest says now. Raises StorageError or ManifestError."""
-    return stamp_of(host, _declared(host), stamp.read(where))
+    content, declared = _declared(host)
+    return _stamp_of(content, declared, stamp.read(where))
 
 
-def stamp_of(host: Host, declared: Manifest, kept: Optional[Stamp]) -> Stamp:
-    """The stamp of a manifest, for the user of whom `kept` says what they were told. Raises ManifestError."""
+def _stamp_of(content: bytes, declared: Manifest, kept: Optional[Stamp]) -> Stamp:
+    """The stamp of a manifest, for the user of whom `kept` says what they were told."""
     from cli_analytics import disclosure
 
     told, date = (kept.told, kept.date) if kept else (stamp.NOBODY, notice.today())
@@ -53,7 +54,7 @@ def stamp_of(host: Host, declared: Manifest, kept: Optional[Stamp]) -> Stamp:
         told,
         date,
         disclosure.digest(declared),
-        manifest.read(host.manifest),
+        content,
         default=policy.default,
         ci=policy.ci,
         opt_out_env=policy.opt_out_env,
@@ -69,8 +70,10 @@ def notice_text(host: Host, where: Storage, declared: Manifest) -> str:
     return disclosure.notice(declared, sinks, commands=host.commands, where=where.choice)
 
 
-def _declared(host: Host) -> Manifest:
-    declared = manifest.load(host.manifest)
+def _declared(host: Host) -> tuple[bytes, Manifest]:
+    """The manifest and its bytes, read once: a stamp must not vouch for bytes that nobody has parsed."""
+    content = manifest.read(host.manifest)
+    declared = manifest.parse(content, file=host.manifest)
     if declared.tool.name != host.tool:
         raise ManifestError(f"is {declared.tool.name!r}", key="tool.name", allowed=host.tool, file=host.manifest)
-    return declared
+    return content, declared

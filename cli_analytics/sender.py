@@ -19,9 +19,10 @@ from cli_analytics.storage import Storage
 PATH_VARIABLE = "CLI_ANALYTICS_PATH"  # how the sender finds this package: the host's own sys.path
 LOCK_DESCRIPTOR = 3
 
-# Isolated from the user's directory and PYTHON* variables, but with the host's own idea of where packages lie.
+# Isolated from the user's directory and PYTHON* variables. Where the host finds packages comes after where Python
+# itself does: a script beside the host, or in the directory it was started from, may be called requests.py.
 _BOOT = (
-    f"import os,sys;sys.path[:]=os.environ.pop('{PATH_VARIABLE}').split(os.pathsep);"
+    f"import os,sys;sys.path+=os.environ.pop('{PATH_VARIABLE}').split(os.pathsep);"
     "from cli_analytics.drain import main;main(sys.argv[1:])"
 )
 
@@ -116,7 +117,6 @@ def _start_on_windows(command: list[str], environment: Mapping[str, str]) -> Non
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         close_fds=True,
-        creationflags=getattr(
-            subprocess, "CREATE_NO_WINDOW", 0
-        ),  # DETACHED_PROCESS would let its children open a console
+        # DETACHED_PROCESS would let its children open a console.
+        creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),
     )

@@ -21,9 +21,7 @@ MAX_EVENTS = 1_000
 MAX_BYTES = 1_048_576
 BLOCK_EVENTS = 50  # dropped at once, so that a full spool is not sorted for every event
 LARGE_BYTES = 4_096  # our own events have some 500
-CHECK_EVERY = (
-    16  # sizes are added up for every sixteenth event and for every large one, and bounded with that much room
-)
+CHECK_EVERY = 16  # sizes are added up for each sixteenth event and each large one, and bounded with that much room
 
 
 class Spool:

@@ -229,3 +229,26 @@ def test_with_an_endpoint_that_is_none_nothing_is_sent_and_the_events_wait(user:
     user.run("hello", CLI_ANALYTICS_ENDPOINT="http://collect.invalid")
     until(lambda: not user.senders() and user.waiting())
     assert server.requests == []
+
+
+@needs_proc
+def test_a_script_beside_the_host_is_not_taken_for_a_package(user: User, server: Recorder) -> None:
+    ran = user.folder / "ran"
+    for name in ("requests", "gzip", "delivery"):
+        (user.host.parent / f"{name}.py").write_text(f"open({str(ran)!r}, 'w').close()\n", encoding="utf-8")
+    user.run("hello")
+    assert len(server.wait(events=1)) == 1
+    assert not ran.exists()
+
+
+@needs_proc
+def test_an_off_while_the_server_answers_leaves_no_log_and_no_pause(user: User, server: Recorder) -> None:
+    server.answering.clear()
+    user.run("hello")
+    until(lambda: server.requests)
+    assert user.run("analytics", "off").returncode == 0
+    server.answering.set()
+    until(lambda: not user.senders())
+    assert not os.path.exists(user.where.log)
+    assert user.waiting() == []
+    assert not os.path.exists(user.where.breaker)
