@@ -114,7 +114,7 @@ def read_choice(path: str) -> str:
     content = storage.read(path)
     if content is None:
         return ""
-    choice = content[:4].split(None, 1)[0] if content.strip() else content
+    choice = next(iter(content.split(None, 1)), b"")
     if choice not in (b"on", b"off"):
         raise StorageError(path, "says neither on nor off, so it counts as off")
     return choice.decode()

@@ -27,7 +27,7 @@ from cli_analytics import (
     sinks,
     storage,
 )
-from cli_analytics.errors import CliAnalyticsError
+from cli_analytics.errors import CliAnalyticsError, StorageError
 from cli_analytics.host import Host
 from cli_analytics.manifest import Manifest
 from cli_analytics.spool import Spool
@@ -78,7 +78,7 @@ def on(client: Host) -> tuple[dict[str, Any], str]:
     where = _where(client)
     current = first_run.current_stamp(client, where)
     text = first_run.notice_text(client, where, _declared(client)).split("\n", 1)[1]
-    storage.replace(where.choice, f"on {notice.today()}\n".encode())
+    _choose(where, "on")
     notice.mark(where, current, current.disclosure)
     decision = consent.decide(client.facts(where, current, informed=True))
     still = "" if decision.allowed else f"Yet nothing is recorded: {decision.reason} ({decision.source}).\n"
@@ -89,7 +89,7 @@ def on(client: Host) -> tuple[dict[str, Any], str]:
 def off(client: Host) -> tuple[dict[str, Any], str]:
     """Say no, for good: delete the id, what waits and the log of what was sent."""
     where = _where(client)
-    storage.replace(where.choice, f"off {notice.today()}\n".encode())  # first, so that a living sender sees it
+    _choose(where, "off")  # first, so that a living sender sees it
     deleted = _forget(client)
     return {"choice": "off", "deleted_events": deleted}, (
         f"{client.tool} records no usage data any more. Deleted: the id, the log, and what waited ({deleted}).\n"
@@ -154,6 +154,14 @@ def _command(client: Host, action: Action) -> click.Command:
 
 def _where(client: Host) -> Storage:
     return storage.locate(client.tool, client.environ)
+
+
+def _choose(where: Storage, choice: str) -> None:
+    """Keep the user's choice; root in somebody else's home keeps nothing there, but is told so."""
+    problem = storage.problem(where)
+    if problem:
+        raise StorageError(where.choice, problem)
+    storage.replace(where.choice, f"{choice} {notice.today()}\n".encode())
 
 
 def _declared(client: Host) -> Manifest:

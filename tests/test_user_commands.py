@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import sys
 import time
@@ -254,3 +255,21 @@ def test_what_cannot_be_used_is_said_in_one_line(
     assert (ended.status, ended.stdout) == (1, "")
     assert re.fullmatch(r"Error: .+\n", ended.stderr)
     assert str(user.home / path) in ended.stderr
+
+
+@pytest.mark.parametrize("command", ["on", "off"])
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root can be in another's home")
+def test_root_in_somebody_elses_home_is_told_so_and_leaves_nothing(user: UserOf, command: str) -> None:
+    os.chown(user.home, 65534, 65534)
+    ended = user.run(*JOTTER, "analytics", command)
+    assert (ended.status, ended.stdout) == (1, "")
+    assert "it is somebody else's" in ended.stderr
+    assert ended.stderr.count("\n") == 1
+    assert not (user.home / ".config").exists()
+
+
+@pytest.mark.parametrize("content", ["    on", " \n\n off\n"])
+def test_a_choice_with_spaces_before_it_is_read(user: UserOf, content: str) -> None:
+    put(user, CHOICE, content)
+    says_no = [item["source"] for item in as_json(user, "status")["sources"] if item["says_no"]]
+    assert ("choice" in says_no) is ("off" in content)
