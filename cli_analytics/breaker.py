@@ -15,8 +15,7 @@ import os
 import time
 
 from cli_analytics import storage
-from cli_analytics.errors import StorageError
-from cli_analytics.storage import Storage
+from cli_analytics.storage import Storage, StorageError
 
 FIRST_PAUSE_SECONDS = 60
 LONGEST_PAUSE_SECONDS = 24 * 3600

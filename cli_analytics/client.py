@@ -82,14 +82,14 @@ class Analytics:
         and a command of the host's with that name wins) and the option `flag`, which says no for one run (None:
         without). In a group whose unknown names mean something, as with a default command, `group` takes that name.
         """
-        from cli_analytics.integrations import click, users
+        from cli_analytics.integrations import click, groups
 
         if not self._is_silent():
             self.attempt(click.observe, self, cli)
         if group is not None:
-            self.attempt(users.mount, self, cli, group)
+            self.attempt(groups.mount, self, cli, group)
         if flag is not None:
-            self.attempt(users.add_flag, self, cli, flag)
+            self.attempt(groups.add_flag, self, cli, flag)
 
     def record(self, event_name: str, /, **properties: Any) -> None:
         """Record one event, if the user allows it. Never raises, never waits for the network."""
@@ -109,9 +109,9 @@ class Analytics:
     def flush(self, timeout: float = 0.5) -> bool:
         """Wait up to `timeout` seconds until nothing waits to be sent. True if nothing does."""
         try:
-            from cli_analytics import recording
+            from cli_analytics import flush
 
-            return recording.flush(self, timeout)
+            return flush.flush(self, timeout)
         except Exception as error:  # noqa: BLE001  the door
             self.report(error)
             return False

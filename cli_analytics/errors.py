@@ -3,15 +3,14 @@
     CliAnalyticsError
     ├── ManifestError      analytics.toml can't be read, or says something it may not say
     ├── UndeclaredError    an event, a property or a value that the manifest does not declare
-    ├── StorageError       a file of ours is there but can't be used
     └── ArchiveError       an archive that can't be read or written
+
+    StorageError           a file of ours is there but can't be used: storage.py, for a recording run imports only that
 
 None of them reaches a host: the door in client.py swallows them and says so under CLI_ANALYTICS_DEBUG.
 """
 
 from __future__ import annotations
-
-from typing import Optional
 
 
 class CliAnalyticsError(Exception):
@@ -45,18 +44,6 @@ class ManifestError(CliAnalyticsError):
 
 class UndeclaredError(CliAnalyticsError):
     """Something that the manifest does not declare, so it does not leave."""
-
-
-class StorageError(CliAnalyticsError):
-    """A file that is there but can't be read, or a folder that can't be made."""
-
-    def __init__(self, path: str, problem: object) -> None:
-        super().__init__(path, problem)
-        self.path = path
-        self.problem: Optional[object] = problem
-
-    def __str__(self) -> str:
-        return f"{self.path}: {self.problem}"
 
 
 class ArchiveError(CliAnalyticsError):

@@ -1,18 +1,24 @@
-"""Event: what happened. The Segment message that lies in the spool, on the wire and in the archive.
+"""Event: what happened, on what machine. The Segment message that lies in the spool, on the wire and in the archive.
 
     {"type": "track", "event": "command_run", "messageId": "<uuid4>", "anonymousId": "<client id>",
      "timestamp": "2026-01-02T03:04:05.678Z", "context": {…, "ip": "0.0.0.0"}, "properties": {…}}
 
 https://segment.com/docs/connections/spec/common/ . The host's process builds and encodes events and checks
 nothing: that is for the gate, through which they pass before they leave.
+
+The context is a closed list, the same for every host. Nothing in it names a machine: no host name, no address, no
+locale, no kernel release. The number of processors is cut down to a power of two.
 """
 
 from __future__ import annotations
 
 import os
+import sys
 import time
 from collections.abc import Mapping
 from typing import Any
+
+from cli_analytics import __version__, environment
 
 Event = dict[str, Any]
 
@@ -20,6 +26,7 @@ OTHER = "<other>"  # stands for a name that is not in the closed list
 UNKNOWN_COMMAND = "<unknown>"  # stands for a mistyped command
 MAX_BYTES = 32_768  # Segment's limit for one event
 IP = "0.0.0.0"  # noqa: S104  a server that finds an address here does not add the sender's
+MAX_CPUS = 128  # more would single out a machine
 
 
 def build(name: str, properties: Mapping[str, Any], *, client_id: str, context: Mapping[str, Any], now: float) -> Event:
@@ -32,6 +39,22 @@ def build(name: str, properties: Mapping[str, Any], *, client_id: str, context: 
         "timestamp": timestamp(now),
         "context": context,
         "properties": properties,
+    }
+
+
+def context(tool: str, version: str, environ: Mapping[str, str]) -> dict[str, Any]:
+    """The context of an event of `tool`."""
+    system, machine = _platform()
+    return {
+        "ip": IP,
+        "library": {"name": "cli-analytics", "version": __version__},
+        "app": {"name": tool, "version": version},
+        "os": {"name": system},
+        "arch": machine,
+        "python": f"{sys.version_info[0]}.{sys.version_info[1]}",
+        "cpus": _cpus(),
+        "ci": environment.ci_vendor(environ),
+        "container": _container(environ),
     }
 
 
@@ -71,3 +94,27 @@ def _quoted(text: str) -> str:
     import json
 
     return json.dumps(text)
+
+
+def _platform() -> tuple[str, str]:
+    """Names as os.uname has them; the platform module would cost more than the rest of the run."""
+    if sys.platform == "win32":
+        return "Windows", os.environ.get("PROCESSOR_ARCHITECTURE", "other")
+    name = os.uname()
+    return name.sysname, name.machine
+
+
+def _cpus() -> int:
+    """The processors this process may use, cut down to a power of two."""
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(1 << (usable.bit_length() - 1), MAX_CPUS)
+
+
+def _container(environ: Mapping[str, str]) -> str:
+    if environ.get("KUBERNETES_SERVICE_HOST"):
+        return "kubernetes"
+    if os.path.exists("/.dockerenv"):
+        return "docker"
+    if os.path.exists("/run/.containerenv"):
+        return "podman"
+    return "other" if environ.get("container") else "none"

@@ -7,11 +7,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Optional
 
-from cli_analytics import consent, environment, manifest, notice, stamp
-from cli_analytics.consent import Decision
+from cli_analytics import consent, environment, manifest, notice
+from cli_analytics.consent import Decision, Stamp
 from cli_analytics.errors import ManifestError
 from cli_analytics.manifest import Manifest
-from cli_analytics.stamp import Stamp
 
 if TYPE_CHECKING:
     from cli_analytics.host import Host
@@ -34,21 +33,21 @@ def decide(host: Host, where: Storage, kept: Optional[Stamp]) -> Decision:
     if not decision.allowed and terminal is not None and notice.can_show(terminal, host.environ):
         notice.ensure_shown(where, current, notice_text(host, where, declared), terminal)
     elif not environment.debug(host.environ) and (kept is None or kept.manifest != current.manifest):
-        stamp.write(where, current)
+        notice.write_stamp(where, current)
     return decision
 
 
 def current_stamp(host: Host, where: Storage) -> Stamp:
     """What the user was told, beside what the manifest says now. Raises StorageError or ManifestError."""
     content, declared = _declared(host)
-    return _stamp_of(content, declared, stamp.read(where))
+    return _stamp_of(content, declared, consent.read_stamp(where))
 
 
 def _stamp_of(content: bytes, declared: Manifest, kept: Optional[Stamp]) -> Stamp:
     """The stamp of a manifest, for the user of whom `kept` says what they were told."""
     from cli_analytics import disclosure
 
-    told, date = (kept.told, kept.date) if kept else (stamp.NOBODY, notice.today())
+    told, date = (kept.told, kept.date) if kept else (consent.NOBODY, notice.today())
     policy = declared.policy
     return Stamp(
         told,

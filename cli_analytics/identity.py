@@ -6,8 +6,7 @@ It exists from the first recording on. `reset` and `off` delete it, and the next
 from __future__ import annotations
 
 from cli_analytics import event, storage
-from cli_analytics.errors import StorageError
-from cli_analytics.storage import Storage
+from cli_analytics.storage import Storage, StorageError
 
 PLACEHOLDER = "00000000-0000-4000-8000-000000000000"
 

@@ -10,15 +10,15 @@ import time
 from collections.abc import Mapping
 from typing import Optional, TextIO
 
-from cli_analytics import environment, stamp, storage
-from cli_analytics.stamp import NOBODY, Stamp
+from cli_analytics import environment, storage
+from cli_analytics.consent import NOBODY, Stamp, read_stamp
 from cli_analytics.storage import Storage
 
 
 def mark(where: Storage, current: Stamp, told: str) -> None:
     """Keep the stamp of a user who was told `told` today. Raises StorageError."""
     current.told, current.date = told, today()
-    stamp.write(where, current)
+    write_stamp(where, current)
 
 
 def can_show(stderr: Optional[TextIO], environ: Mapping[str, str]) -> bool:
@@ -41,7 +41,7 @@ def ensure_shown(where: Storage, current: Stamp, text: str, stderr: TextIO) -> N
     if lock is None:
         return
     try:
-        known = stamp.read(where)
+        known = read_stamp(where)
         if known is not None and known.told == current.disclosure:
             return
         mark(where, current, NOBODY)  # a stamp that can't be kept is found out here
@@ -50,6 +50,15 @@ def ensure_shown(where: Storage, current: Stamp, text: str, stderr: TextIO) -> N
         mark(where, current, current.disclosure)
     finally:
         os.close(lock)
+
+
+def write_stamp(where: Storage, stamp: Stamp) -> None:
+    """Keep the stamp. Raises StorageError."""
+    head = (
+        f"told: {stamp.told} {stamp.date}\ndisclosure: {stamp.disclosure}\ndefault: {stamp.default}\nci: {stamp.ci}\n"
+        f"opt_out_env: {' '.join(stamp.opt_out_env)}\nends: {stamp.ends}\n\n"
+    )
+    storage.replace(where.stamp, head.encode() + stamp.manifest)
 
 
 def today() -> str:

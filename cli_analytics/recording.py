@@ -13,70 +13,52 @@ import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Optional
 
-from cli_analytics import consent, context, environment, event, stamp, storage
-from cli_analytics.consent import Decision
+from cli_analytics import consent, environment, event, storage
+from cli_analytics.consent import Decision, Stamp
 from cli_analytics.spool import Spool
 from cli_analytics.storage import Storage
 
 if TYPE_CHECKING:
     from cli_analytics.host import Host
-    from cli_analytics.stamp import Stamp
 
 LONGEST_PAUSE_SECONDS = 24 * 3600  # breaker.py has the reason
-POLL_SECONDS = 0.01
 ALIVE_SECONDS = 2.0  # a living sender touches its lock ten times a second; some file systems keep even seconds
 
 
 def record(host: Host, name: str, properties: Mapping[str, Any]) -> None:
     """Record one event, if the user allows it. Raises everything that can go wrong."""
     where = storage.locate(host.tool, host.environ)
-    decision = _decide(host, where)
+    decision = decide(host, where)
     if not decision.allowed:
         host.say(f"{name} was not recorded: {decision.reason} ({decision.source})")
     elif environment.debug(host.environ):
-        _show(host, where, name, properties)
+        from cli_analytics import identity, preview
+
+        preview.show(host, build(host, name, properties, client_id=identity.shown(where)))
     elif not _is_gone(host, where):
         content = event.encode(build(host, name, properties, client_id=_client_id(where))).encode()
         if len(content) <= event.MAX_BYTES:
             Spool(where.spool).append(content)
-            _start_sender(host, where)
-
-
-def flush(host: Host, timeout: float) -> bool:
-    """Wait up to `timeout` seconds until nothing waits to be sent. True if nothing does."""
-    where = storage.locate(host.tool, host.environ)
-    ends = time.monotonic() + timeout
-    waiting = Spool(where.spool)
-    if waiting.is_empty():
-        return True
-    if not _decide(host, where).allowed:
-        return False
-    from cli_analytics import sender
-
-    while not waiting.is_empty():
-        if time.monotonic() >= ends or not (_start_sender(host, where) or sender.is_alive(where)):
-            return False
-        time.sleep(POLL_SECONDS)
-    return True
+            start_sender(host, where)
 
 
 def build(host: Host, name: str, properties: Mapping[str, Any], *, client_id: str) -> event.Event:
     """An event of this host as it would wait in the spool."""
-    surroundings = context.build(host.tool, host.version, host.environ)
-    return event.build(name, properties, client_id=client_id, context=surroundings, now=time.time())
+    context = event.context(host.tool, host.version, host.environ)
+    return event.build(name, properties, client_id=client_id, context=context, now=time.time())
 
 
-def _decide(host: Host, where: Storage) -> Decision:
+def decide(host: Host, where: Storage) -> Decision:
     """The decision; where only the notice was missing it is shown, and this run still records nothing."""
     if host.is_uninformed:
         return Decision(False, consent.NOT_INFORMED, "when this run began you had not been told")
     content = storage.read(host.manifest)
-    kept = stamp.read(where)
+    kept = consent.read_stamp(where)
     is_known = kept is not None and kept.manifest == content
     if kept is not None and is_known:
         decision = consent.decide(host.facts(where, kept, informed=kept.informed))
     else:
-        decision = consent.decide(host.facts(where, consent.UNKNOWN, informed=True))
+        decision = consent.decide(host.facts(where, Stamp(), informed=True))
     if decision.source == consent.NOT_INFORMED or (decision.allowed and not is_known):
         decision = _first_decision(host, where, kept, is_known=is_known)
         host.is_uninformed = decision.source == consent.NOT_INFORMED
@@ -114,7 +96,7 @@ def _is_gone(host: Host, where: Storage) -> bool:
     return not breaker.read(where).due(host.version)
 
 
-def _start_sender(host: Host, where: Storage) -> bool:
+def start_sender(host: Host, where: Storage) -> bool:
     """See to it that a sender is alive, if one is due. True if one is."""
     if 0 <= -_seconds_until(where.sender_lock) < ALIVE_SECONDS:
         return True  # a sender that ends takes the mark away first, and looks at the spool once more after that
@@ -131,15 +113,3 @@ def _seconds_until(path: str) -> float:
         return os.stat(path).st_mtime - time.time()
     except OSError:
         return -LONGEST_PAUSE_SECONDS
-
-
-def _show(host: Host, where: Storage, name: str, properties: Mapping[str, Any]) -> None:
-    """Under CLI_ANALYTICS_DEBUG: what would be sent, and what is wrong with it."""
-    from cli_analytics import gate, identity, manifest
-
-    declared = manifest.load(host.manifest)
-    checked = gate.check(build(host, name, properties, client_id=identity.shown(where)), declared.events)
-    for problem in checked.problems:
-        host.say(problem)
-    if checked.event is not None:
-        host.print_line(event.encode(checked.event))

@@ -15,7 +15,7 @@ import os
 import time
 
 from cli_analytics import storage
-from cli_analytics.errors import StorageError
+from cli_analytics.storage import StorageError
 
 MAX_EVENTS = 1_000
 MAX_BYTES = 1_048_576

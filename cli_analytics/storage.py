@@ -19,29 +19,24 @@ import sys
 from collections.abc import Mapping
 from typing import Optional
 
-from cli_analytics.errors import StorageError
-
 ALL_TOOLS = "cli-analytics"
 MAX_BYTES = 1_048_576  # none of our files grows larger; a larger one is somebody else's
 
 
+class StorageError(Exception):
+    """A file that is there but can't be read, or a folder that can't be made."""
+
+    def __init__(self, path: str, problem: object) -> None:
+        super().__init__(path, problem)
+        self.path = path
+        self.problem = problem
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.problem}"
+
+
 class Storage:
     """Where the files of one tool lie; paths only."""
-
-    __slots__ = (
-        "breaker",
-        "choice",
-        "client_id",
-        "config",
-        "log",
-        "machine_choices",
-        "notice_lock",
-        "sender_lock",
-        "spool",
-        "stamp",
-        "state",
-        "user_choice",
-    )
 
     def __init__(self, tool: str, config: str, state: str, site: str) -> None:
         self.config = f"{config}/{tool}/analytics"

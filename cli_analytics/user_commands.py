@@ -27,11 +27,11 @@ from cli_analytics import (
     sinks,
     storage,
 )
-from cli_analytics.errors import CliAnalyticsError, StorageError
+from cli_analytics.errors import CliAnalyticsError
 from cli_analytics.host import Host
 from cli_analytics.manifest import Manifest
 from cli_analytics.spool import Spool
-from cli_analytics.storage import Storage
+from cli_analytics.storage import Storage, StorageError
 
 SAMPLE = {"duration_ms": 42, "outcome": "ok", "exit_code": 0, "options": []}
 
@@ -143,7 +143,7 @@ def _command(client: Host, action: Action) -> click.Command:
     def callback(as_json: bool) -> None:
         try:
             found, text = action(client)
-        except (CliAnalyticsError, OSError) as error:
+        except (CliAnalyticsError, StorageError, OSError) as error:
             raise click.ClickException(str(error)) from error
         click.echo(json.dumps(found, indent=2) if as_json else text, nl=as_json)
 

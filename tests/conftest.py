@@ -1,4 +1,7 @@
-"""No test reaches further than this machine: any other connection or look-up fails the test that made it."""
+"""No test reaches further than this machine: any other connection or look-up fails the test that made it.
+
+What a test measures is printed at the end of the run.
+"""
 
 from __future__ import annotations
 
@@ -43,3 +46,18 @@ def _own_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monk
     monkeypatch.setenv("CLI_ANALYTICS_ENDPOINT", "http://127.0.0.1:9")
     for name in ("XDG_CONFIG_HOME", "XDG_STATE_HOME", "XDG_CONFIG_DIRS", "SEND_ANONYMOUS_USAGE_INFO", "DO_NOT_TRACK"):
         monkeypatch.delenv(name, raising=False)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print what the tests have measured: whatever they gave to `record_property("figure", …)`."""
+    reports = [report for found in terminalreporter.stats.values() for report in found if hasattr(report, "nodeid")]
+    figures = {
+        f"{report.nodeid.split('::')[-1]}: {text}": None
+        for report in reports
+        for name, text in getattr(report, "user_properties", ())
+        if name == "figure"
+    }
+    if figures:
+        terminalreporter.section("figures")
+        terminalreporter.write_line("\n".join(figures))

@@ -10,8 +10,7 @@ import pytest
 
 from cli_analytics import breaker, storage
 from cli_analytics.breaker import LONGEST_PAUSE_SECONDS, Breaker
-from cli_analytics.errors import StorageError
-from cli_analytics.storage import Storage
+from cli_analytics.storage import Storage, StorageError
 
 
 @pytest.fixture

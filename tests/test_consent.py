@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from cli_analytics import consent, storage
 from cli_analytics.consent import Facts
-from cli_analytics.errors import StorageError
 from cli_analytics.manifest import Policy
+from cli_analytics.storage import StorageError
 
 ORDER = [
     *("machine", "environment", "flag", "host", "choice", "end date", "ci", "development", "storage", "opt-in"),

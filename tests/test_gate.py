@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cli_analytics import context, event, gate, manifest
+from cli_analytics import event, gate, manifest
 
 MANIFEST = manifest.parse(b"""
 schema = 1
@@ -37,7 +37,7 @@ CONTEXT = {"ip", "library", "app", "os", "arch", "python", "cpus", "ci", "contai
 
 
 def an_event(**changes: Any) -> dict[str, Any]:
-    known = context.build("mytool", "1.2.3", {})
+    known = event.context("mytool", "1.2.3", {})
     built = event.build("report_exported", {"format": "csv"}, client_id="an-id", context=known, now=0)
     return {**built, **changes}
 
@@ -132,7 +132,7 @@ def test_the_context_is_closed() -> None:
 
 
 def test_what_the_client_adds_passes_the_gate() -> None:
-    built = context.build("mytool", "1.2.3", {"GITHUB_ACTIONS": "true"})
+    built = event.context("mytool", "1.2.3", {"GITHUB_ACTIONS": "true"})
     assert checked(an_event(context=built))["context"] == built
 
 

@@ -13,8 +13,7 @@ import pytest
 from support import User, user_at
 
 from cli_analytics import identity, storage
-from cli_analytics.errors import StorageError
-from cli_analytics.storage import Storage
+from cli_analytics.storage import Storage, StorageError
 
 CREATE = """
 import sys

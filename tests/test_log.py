@@ -11,8 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cli_analytics import log, storage
-from cli_analytics.errors import StorageError
-from cli_analytics.storage import Storage
+from cli_analytics.storage import Storage, StorageError
 
 
 @pytest.fixture

@@ -11,10 +11,9 @@ from typing import Optional
 
 import pytest
 
-from cli_analytics import notice, stamp, storage
-from cli_analytics.errors import StorageError
-from cli_analytics.stamp import NOBODY, Stamp
-from cli_analytics.storage import Storage
+from cli_analytics import consent, notice, storage
+from cli_analytics.consent import NOBODY, Stamp
+from cli_analytics.storage import Storage, StorageError
 
 DIGEST = "d" * 64
 TEXT = "mytool collects…\n"
@@ -52,7 +51,7 @@ def current() -> Stamp:
 
 
 def told(where: Storage) -> Optional[str]:
-    kept = stamp.read(where)
+    kept = consent.read_stamp(where)
     return None if kept is None else kept.told
 
 
@@ -83,7 +82,7 @@ def test_what_was_told_before_is_no_reason_not_to_tell_more(where: Storage) -> N
 def test_a_notice_that_cannot_be_written_was_not_shown(where: Storage, stream: type[Terminal]) -> None:
     with pytest.raises(OSError, match="Input|No space"):
         notice.ensure_shown(where, current(), TEXT, stream())
-    kept = stamp.read(where)
+    kept = consent.read_stamp(where)
     assert kept is None or not kept.informed
     terminal = Terminal()
     notice.ensure_shown(where, current(), TEXT, terminal)

@@ -16,8 +16,8 @@ from hypothesis import strategies as st
 
 from cli_analytics import spool as spool_module
 from cli_analytics.claims import CLAIM_SECONDS, MAX_AGE_SECONDS, Claims
-from cli_analytics.errors import StorageError
 from cli_analytics.spool import MAX_BYTES, MAX_EVENTS, Spool
+from cli_analytics.storage import StorageError
 
 WRITER = """
 import sys

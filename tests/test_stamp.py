@@ -9,10 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cli_analytics import stamp, storage
-from cli_analytics.errors import StorageError
-from cli_analytics.stamp import NOBODY, Stamp
-from cli_analytics.storage import Storage
+from cli_analytics import consent, notice, storage
+from cli_analytics.consent import NOBODY, Stamp
+from cli_analytics.storage import Storage, StorageError
 
 DIGEST = "d" * 64
 
@@ -28,13 +27,13 @@ def where(tmp_path: Path) -> Storage:
 
 
 def test_where_there_is_none_nobody_was_told(where: Storage) -> None:
-    assert stamp.read(where) is None
+    assert consent.read_stamp(where) is None
 
 
 def test_what_is_written_is_read(where: Storage) -> None:
     written = a_stamp()
-    stamp.write(where, written)
-    found = stamp.read(where)
+    notice.write_stamp(where, written)
+    found = consent.read_stamp(where)
     assert found is not None
     for name in ("told", "date", "disclosure", "manifest", "default", "ci", "opt_out_env", "ends", "informed"):
         assert getattr(found, name) == getattr(written, name), name
@@ -44,16 +43,16 @@ def test_what_is_written_is_read(where: Storage) -> None:
 @given(st.binary(max_size=300) | st.just(b"\n\n") | st.just(b"told: x\n\n") | st.just(b"\r\n\r\n"))
 def test_the_manifest_is_kept_byte_for_byte(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
     where = storage.locate("mytool", {"HOME": str(tmp_path_factory.mktemp("home"))})
-    stamp.write(where, a_stamp(manifest=content))
-    found = stamp.read(where)
+    notice.write_stamp(where, a_stamp(manifest=content))
+    found = consent.read_stamp(where)
     assert found is not None
     assert found.manifest == content
 
 
 def test_a_policy_may_be_empty(where: Storage) -> None:
     written = Stamp(NOBODY, "2026-01-02", DIGEST, b"", default="off", ci="on", opt_out_env=(), ends="")
-    stamp.write(where, written)
-    found = stamp.read(where)
+    notice.write_stamp(where, written)
+    found = consent.read_stamp(where)
     assert found is not None
     assert (found.opt_out_env, found.ends, found.default, found.ci) == ((), "", "off", "on")
 
@@ -78,10 +77,10 @@ def test_informed_is_who_was_told_what_is_disclosed_now(told: str, informed: boo
 def test_what_is_no_stamp_is_an_error_so_nobody_was_told(where: Storage, content: bytes) -> None:
     storage.replace(where.stamp, content)
     with pytest.raises(StorageError, match="stamp"):
-        stamp.read(where)
+        consent.read_stamp(where)
 
 
 def test_a_folder_in_its_place_is_an_error(where: Storage) -> None:
     os.makedirs(where.stamp)
     with pytest.raises(StorageError):
-        stamp.read(where)
+        consent.read_stamp(where)

@@ -15,7 +15,7 @@ import platformdirs
 import pytest
 
 from cli_analytics import storage
-from cli_analytics.errors import StorageError
+from cli_analytics.storage import StorageError
 
 on_xdg = pytest.mark.skipif(not sys.platform.startswith(("linux", "freebsd")), reason="elsewhere platformdirs is asked")
 
@@ -151,7 +151,7 @@ def test_a_full_disk_is_an_error_and_leaves_nothing(tmp_path: Path) -> None:
     script = """
 import resource, signal, sys
 from cli_analytics import storage
-from cli_analytics.errors import StorageError
+from cli_analytics.storage import StorageError
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (100, 100))
 try:

@@ -17,15 +17,19 @@ from threading import get_ident, main_thread
 from typing import TYPE_CHECKING, Any, Optional
 
 import click
+from click.core import ParameterSource
 from click.exceptions import Exit
 
 from cli_analytics import environment
-from cli_analytics.integrations import invocation
+from cli_analytics.event import OTHER, UNKNOWN_COMMAND
 
 if TYPE_CHECKING:
     from types import TracebackType
 
     from cli_analytics.host import Host
+    from cli_analytics.integrations.endings import Ending
+
+FLAG = "cli_analytics_off"  # the parameter behind --no-analytics, which is not reported
 
 _observed_classes: dict[type[click.Context], type[click.Context]] = {}
 
@@ -47,18 +51,51 @@ def run_of(client: Host, ctx: Optional[click.Context]) -> Optional[Run]:
     return None
 
 
-def record(client: Host, path: str, started: float, ended: invocation.Ending, options: list[str]) -> None:
+def record(client: Host, path: str, started: float, ended: Ending, options: list[str]) -> None:
     """Record one run of the command `path`, which began at `started` (time.perf_counter)."""
-    properties: dict[str, Any] = {"exception": ended.exception} if ended.exception else {}
+    outcome, status, exception = ended
+    properties: dict[str, Any] = {"exception": exception} if exception else {}
     client.record(
         "command_run",
         command=path,
         duration_ms=int((time.perf_counter() - started) * 1000),
-        outcome=ended.outcome,
-        exit_code=ended.exit_code,
+        outcome=outcome,
+        exit_code=status,
         options=options,
         **properties,
     )
+
+
+def path_of(ctx: click.Context, *, tool: str, unknown: bool = False) -> str:
+    """The registered names from below the tool down to the command of `ctx`; the tool's own for the tool itself."""
+    names = [UNKNOWN_COMMAND] if unknown else []
+    while ctx.parent is not None:
+        names.append(_registered_name(ctx.parent, ctx))
+        ctx = ctx.parent
+    return " ".join(reversed(names)) or tool
+
+
+def options_of(ctx: Optional[click.Context]) -> list[str]:
+    """The names of the options given on the command line to this command and to those above it."""
+    names: list[str] = []
+    while ctx is not None:
+        names += [_spelling(ctx, given) for given in ctx.command.params if _was_given(ctx, given)]
+        ctx = ctx.parent
+    return sorted(names)
+
+
+def judge(error: Optional[BaseException]) -> Ending:
+    """How a command ended that raised `error`, or nothing."""
+    if error is None or (isinstance(error, Exit) and error.exit_code == 0):
+        return "ok", 0, ""
+    from cli_analytics.integrations import endings
+
+    return endings.judge(error)
+
+
+def is_group(command: Any) -> bool:
+    """True for everything that has subcommands, whatever class click gives it in this version."""
+    return hasattr(command, "list_commands")
 
 
 class Run:
@@ -79,7 +116,7 @@ class Run:
     @property
     def group(self) -> Optional[click.Context]:
         """The context that may make the next one. Those that a command makes for itself are part of its own run."""
-        return self.innermost.parent if invocation.is_chain_member(self.innermost) else self.innermost
+        return self.innermost.parent if _is_chain_member(self.innermost) else self.innermost
 
     def is_next(self, ctx: click.Context) -> bool:
         """True for the context of the subcommand that was found."""
@@ -101,7 +138,7 @@ class Visit:
         run = self.run
         if not self.is_parsed:
             self.is_parsed = True
-            run.is_silent = run.is_silent or invocation.was_answered(error)
+            run.is_silent = run.is_silent or _was_answered(error)
             if error is None or self.ctx is not run.root:
                 return
         if error is not None and not isinstance(error, Exit):  # with which click ends every successful run
@@ -110,7 +147,7 @@ class Visit:
             frames.hide(error)
         if self.ctx is run.root:
             self._finish(error)
-        elif invocation.is_chain_member(self.ctx):
+        elif _is_chain_member(self.ctx):
             run.recorded_members = True
             run.recorded_error = error
             self._record(self.ctx, error)
@@ -122,19 +159,19 @@ class Visit:
             return
         run.is_over = True
         if run.searching is not None and error is not None:
-            run.is_silent = run.is_silent or invocation.was_answered(error)
+            run.is_silent = run.is_silent or _was_answered(error)
             self._record(run.searching, error, unknown=isinstance(error, click.UsageError))
         elif not run.recorded_members:
             self._record(run.innermost, error)
-        elif error is not run.recorded_error and invocation.judge(error).outcome != "ok":
+        elif error is not run.recorded_error and judge(error)[0] != "ok":
             self._record(getattr(error, "ctx", None) or run.root, error)
 
     def _record(self, ctx: click.Context, error: Optional[BaseException], *, unknown: bool = False) -> None:
         run, client = self.run, self.run.client
         if run.is_silent or (run.is_off and not environment.debug(client.environ)):
             return  # under debug the client says why, otherwise a run in another thread may have reset its flag
-        path = invocation.path(ctx, tool=client.tool, unknown=unknown)
-        record(client, path, self.started, invocation.judge(error), invocation.options(ctx))
+        path = path_of(ctx, tool=client.tool, unknown=unknown)
+        record(client, path, self.started, judge(error), options_of(ctx))
 
 
 class _Observed(click.Context):
@@ -199,8 +236,8 @@ class _ContextMaker:
             return
         run.innermost = ctx
         ctx._cli_analytics = Visit(run, ctx)
-        if invocation.is_group(ctx.command):
-            from cli_analytics.integrations.lookup import Resolver
+        if is_group(ctx.command):
+            from cli_analytics.integrations.groups import Resolver
 
             Resolver.install(self.client, ctx.command)
 
@@ -212,3 +249,43 @@ def _observed(original: type[click.Context]) -> type[click.Context]:
         names = {"__module__": original.__module__, "__qualname__": original.__qualname__, "__doc__": original.__doc__}
         known = _observed_classes[original] = type(original.__name__, (_Observed, original), names)
     return known
+
+
+def _is_chain_member(ctx: click.Context) -> bool:
+    """True below a group whose commands are chained: each of them is a run of its own command."""
+    return ctx.parent is not None and bool(getattr(ctx.parent.command, "chain", False))
+
+
+def _was_answered(error: Optional[BaseException]) -> bool:
+    if error is None:
+        return False
+    from cli_analytics.integrations import endings
+
+    return endings.was_answered(error)
+
+
+def _registered_name(parent: click.Context, ctx: click.Context) -> str:
+    group: Any = parent.command
+    names = [name for name in (ctx.command.name, ctx.info_name) if name]
+    registered = getattr(group, "commands", {})
+    known = [name for name in (*names, *registered) if registered.get(name) is ctx.command]
+    if not known:
+        listed = group.list_commands(parent) if is_group(group) else ()
+        known = [name for name in names if name in registered or name in listed]
+    return str(known[0]) if known else OTHER
+
+
+def _was_given(ctx: click.Context, option: click.Parameter) -> bool:
+    name = option.name
+    if not isinstance(option, click.Option) or name is None or name == FLAG:
+        return False
+    if ctx.get_parameter_source(name) is not ParameterSource.COMMANDLINE:
+        return False
+    alternatives = [other for other in ctx.command.params if other.name == name]
+    return len(alternatives) == 1 or option.flag_value == ctx.params.get(name)
+
+
+def _spelling(ctx: click.Context, option: click.Parameter) -> str:
+    """The long name; of a flag such as --color/--no-color the one that was meant."""
+    is_negative = bool(option.secondary_opts) and ctx.params.get(option.name or "") is False
+    return max(option.secondary_opts if is_negative else option.opts, key=len)

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Optional
 
 import click
 
-from cli_analytics.integrations import frames, invocation
-from cli_analytics.integrations.click import observe, record, run_of
+from cli_analytics.integrations import endings, frames
+from cli_analytics.integrations.click import judge, observe, options_of, path_of, record, run_of
 
 if TYPE_CHECKING:
     from cli_analytics.host import Host
@@ -84,10 +84,10 @@ class _Call:
                 return  # it ran a command, which has been recorded
             self.client.is_calling = False
             name = str(self.function.__name__).replace("_", "-")
-            record(self.client, name, self.started, invocation.judge(error, under_click=False), [])
+            record(self.client, name, self.started, endings.judge(error, under_click=False), [])
         elif error is not None or self.ctx.invoked_subcommand is None:
-            path = invocation.path(self.ctx, tool=self.client.tool)
-            record(self.client, path, self.started, invocation.judge(error), invocation.options(self.ctx))
+            path = path_of(self.ctx, tool=self.client.tool)
+            record(self.client, path, self.started, judge(error), options_of(self.ctx))
 
 
 def _is_completion(environ: Mapping[str, str]) -> bool:

@@ -20,7 +20,7 @@ from recorder import Recorder, recorder
 from support import Run, User, on_terminal, read_terminal, user_at
 from watch import listing, until
 
-from cli_analytics import demo, stamp, storage
+from cli_analytics import consent, demo, storage
 
 NOTICE = "Nothing was recorded in this run."
 ARRIVE_SECONDS = 10.0  # the promise
@@ -146,7 +146,7 @@ def test_twenty_first_runs_at_once_show_one_notice(user: User) -> None:
     shown = [read_terminal(terminal) for terminal in terminals]
     assert [process.wait(60) for process in processes] == [0] * 20
     assert sum(text.count(NOTICE) for text in shown) == 1
-    kept = stamp.read(user.where)
+    kept = consent.read_stamp(user.where)
     assert kept is not None
     assert kept.informed
 
@@ -200,7 +200,7 @@ def test_a_change_that_discloses_nothing_new_is_no_reason_to_tell_again(user: Us
     reword(user, old, new)
     assert user.on_terminal("hello").terminal == ""
     until(lambda: user.waiting() or user.claimed())
-    kept = stamp.read(user.where)
+    kept = consent.read_stamp(user.where)
     assert kept is not None
     assert kept.manifest == user.manifest.read_bytes(), "so that the next run needn't parse it"
 

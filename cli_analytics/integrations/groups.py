@@ -1,7 +1,8 @@
-"""Users: what a tree of commands gets for the users of its host, the command group and the flag that says no.
+"""Groups: how the subcommands of a group are observed, and what a tree gets for the users of its host.
 
-The tree's own registry stays as it is: the group is found and listed, not registered, and nothing of it is imported
-before it is asked for.
+Stand-ins for the methods by which a group finds its subcommands observe the one that is about to run, and find and list
+the users' command group. The tree's own registry stays as it is: that group is not registered, and nothing of it is
+imported before it is asked for.
 """
 
 from __future__ import annotations
@@ -10,9 +11,7 @@ from typing import TYPE_CHECKING, Any, Optional
 
 import click
 
-from cli_analytics.integrations import invocation
-from cli_analytics.integrations.click import run_of
-from cli_analytics.integrations.lookup import StandIn
+from cli_analytics.integrations.click import FLAG, is_group, observe, run_of
 
 if TYPE_CHECKING:
     from cli_analytics.host import Host
@@ -23,7 +22,7 @@ _LOOKS_UP = "cli_analytics.looks_up"  # in a context's meta while its group look
 
 def mount(client: Host, cli: Any, name: str) -> None:
     """Have the group `cli` find and list the users' commands under `name`; a command of its own wins."""
-    if not invocation.is_group(cli) or name in getattr(cli, "commands", {}) or isinstance(cli.get_command, _Lookup):
+    if not is_group(cli) or name in getattr(cli, "commands", {}) or isinstance(cli.get_command, _Lookup):
         return
     client.commands = f"{client.tool} {name}"
     _Lookup(client, cli, _Users(client, name), _Listing(client, cli, name))
@@ -40,7 +39,7 @@ def add_flag(client: Host, cli: click.Command, flag: str) -> None:
             client.flag_off = run.is_off = True
 
     option = click.Option(
-        [flag, invocation.FLAG],
+        [flag, FLAG],
         is_flag=True,
         expose_value=False,
         is_eager=True,
@@ -48,6 +47,51 @@ def add_flag(client: Host, cli: click.Command, flag: str) -> None:
         help="Record no usage data for this run.",
     )
     cli.params = [*cli.params, option]  # a list of its own: hosts share theirs among commands
+
+
+class StandIn:
+    """Stands in for a method of one group, and of its copies, which have the same attributes."""
+
+    def __init__(self, client: Host, group: click.Command, method: str) -> None:
+        self.client = client
+        self.group = group
+        self.method = method
+        self.replaced = vars(group).get(method)  # the host may have put one there itself
+        setattr(group, method, self)
+
+    def __deepcopy__(self, memo: object) -> StandIn:
+        return self
+
+    def original(self, ctx: Any) -> Any:
+        """The method of the group that is asked."""
+        if self.replaced is not None:
+            return self.replaced
+        asked = getattr(ctx, "command", None)
+        owner = asked if getattr(asked, self.method, None) is self else self.group
+        return getattr(type(owner), self.method).__get__(owner)
+
+
+class Resolver(StandIn):
+    """Observes the subcommand that a group is about to run: registered, lazily loaded, aliased or collected."""
+
+    @classmethod
+    def install(cls, client: Host, group: Any) -> None:
+        """Put one in front of a group's own. Doing it twice changes nothing."""
+        if not isinstance(group.resolve_command, Resolver):
+            cls(client, group, "resolve_command")
+
+    def __call__(self, ctx: click.Context, args: list[str]) -> Any:
+        """What the group itself finds."""
+        run = run_of(self.client, ctx)
+        if run is None or ctx is not run.group:
+            return self.original(ctx)(ctx, args)
+        run.searching = ctx  # and stays so where nothing is found
+        found = self.original(ctx)(ctx, args)
+        run.searching = None
+        run.found = found[1]
+        if run.found is not None:
+            self.client.attempt(observe, self.client, run.found)
+        return found
 
 
 class _Users(click.Group):

@@ -11,14 +11,14 @@ import sys
 
 import pytest
 
-from cli_analytics import __version__, context, gate
+from cli_analytics import __version__, event, gate
 from cli_analytics.properties import Declaration
 
 CLOSED = {"ip", "library", "app", "os", "arch", "python", "cpus", "ci", "container"}
 
 
 def test_it_is_a_closed_list() -> None:
-    built = context.build("mytool", "1.2.3", {})
+    built = event.context("mytool", "1.2.3", {})
     assert set(built) == CLOSED
     assert built["ip"] == "0.0.0.0"
     assert built["app"] == {"name": "mytool", "version": "1.2.3"}
@@ -28,7 +28,7 @@ def test_it_is_a_closed_list() -> None:
 
 
 def test_it_names_neither_the_machine_nor_the_user_nor_a_place() -> None:
-    said = json.dumps(context.build("mytool", "1.2.3", {**os.environ, "KUBERNETES_SERVICE_HOST": "10.0.0.1"}))
+    said = json.dumps(event.context("mytool", "1.2.3", {**os.environ, "KUBERNETES_SERVICE_HOST": "10.0.0.1"}))
     secrets = [socket.gethostname(), platform.release(), platform.version(), os.getcwd(), os.path.expanduser("~")]
     secrets += ["10.0.0.1", sys.executable]
     if len(getpass.getuser()) > 4:
@@ -37,8 +37,8 @@ def test_it_names_neither_the_machine_nor_the_user_nor_a_place() -> None:
 
 
 def test_processors_are_a_power_of_two() -> None:
-    cpus = context.build("mytool", "1.2.3", {})["cpus"]
-    assert 1 <= cpus <= context.MAX_CPUS
+    cpus = event.context("mytool", "1.2.3", {})["cpus"]
+    assert 1 <= cpus <= event.MAX_CPUS
     assert cpus & (cpus - 1) == 0
 
 
@@ -47,25 +47,25 @@ def test_processors_are_a_power_of_two() -> None:
     [({"KUBERNETES_SERVICE_HOST": "10.0.0.1"}, "kubernetes"), ({}, None), ({"container": "x"}, None)],
 )
 def test_a_container_is_known_by_its_kind(environ: dict[str, str], container: str | None) -> None:
-    found = context.build("mytool", "1.2.3", environ)["container"]
+    found = event.context("mytool", "1.2.3", environ)["container"]
     assert found in ([container] if container else ["docker", "podman", "other", "none"])
 
 
 def test_ci_is_known_by_its_vendor() -> None:
-    assert context.build("mytool", "1.2.3", {"GITLAB_CI": "true"})["ci"] == "gitlab"
-    assert context.build("mytool", "1.2.3", {})["ci"] == "none"
+    assert event.context("mytool", "1.2.3", {"GITLAB_CI": "true"})["ci"] == "gitlab"
+    assert event.context("mytool", "1.2.3", {})["ci"] == "none"
 
 
 def test_all_of_it_may_leave() -> None:
     for environ in ({}, {"CI": "1"}, {"bamboo_planKey": "x"}, {"KUBERNETES_SERVICE_HOST": "10.0.0.1"}):
-        built = context.build("my-tool", "1.2.3rc1", environ)
-        event = {
+        built = event.context("my-tool", "1.2.3rc1", environ)
+        found = {
             "type": "track",
             "event": "e",
             "messageId": "1",
             "anonymousId": "2",
             "timestamp": "2026-01-02T03:04:05Z",
         }
-        left = gate.check({**event, "context": built}, {"e": Declaration("W", {})}).event
+        left = gate.check({**found, "context": built}, {"e": Declaration("W", {})}).event
         assert left is not None
         assert left["context"] == built
