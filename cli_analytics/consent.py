@@ -135,15 +135,10 @@ def read_stamp(where: Storage) -> Optional[Stamp]:
 def decide(facts: Facts) -> Decision:
     """The answer of the first rule that has one."""
     for source, rule in RULES:
-        reason = _ask(rule, facts)
+        reason = ask(rule, facts)
         if reason:
             return Decision(False, source, reason)
     return Decision(True, "default", "nothing says no, and you were told")
-
-
-def explain(facts: Facts) -> list[tuple[str, str]]:
-    """Every source in order, with its reason to say no (empty: it does not)."""
-    return [(source, _ask(rule, facts)) for source, rule in RULES]
 
 
 def read_choice(path: str) -> str:
@@ -157,7 +152,8 @@ def read_choice(path: str) -> str:
     return choice.decode()
 
 
-def _ask(rule: Rule, facts: Facts) -> str:
+def ask(rule: Rule, facts: Facts) -> str:
+    """A rule's reason to say no, empty where it has none."""
     try:
         return rule(facts) or ""
     except StorageError as error:
@@ -174,7 +170,8 @@ def _variable(facts: Facts) -> Optional[str]:
     for name in (environment.DO_NOT_TRACK, *facts.policy.opt_out_env):
         if environment.opts_out(facts.environ, name):
             return f"{name} is set"
-    return None
+    handed = environment.handover(facts.environ)
+    return f"{environment.HANDOVER} says off" if handed and handed[2] == "off" else None
 
 
 def _flag(facts: Facts) -> Optional[str]:
@@ -218,7 +215,7 @@ def _unusable(facts: Facts) -> Optional[str]:
 
 
 def _opt_in(facts: Facts) -> Optional[str]:
-    if facts.policy.default == "on" or environment.says_yes(facts.environ):
+    if facts.policy.default == "on" or environment.says_yes(facts.environ) or environment.handover(facts.environ):
         return None
     chosen = (facts.storage.choice, facts.storage.user_choice)
     return None if "on" in map(read_choice, chosen) else "it is off until you say yes"
@@ -227,6 +224,9 @@ def _opt_in(facts: Facts) -> Optional[str]:
 def _informed(facts: Facts) -> Optional[str]:
     if facts.informed or environment.says_yes(facts.environ):
         return None
+    handed = environment.handover(facts.environ)
+    if handed and handed[1] == getattr(facts.policy, "disclosure", ""):
+        return None  # told where the launcher runs, about the same manifest
     return "you have not been told yet; the notice is shown on a terminal"
 
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import shlex
 import textwrap
 from collections.abc import Iterator, Sequence
 from typing import Any, Optional
@@ -36,13 +38,17 @@ NEVER = "arguments, values of options, file names, paths, host names, user names
 
 def digest(declared: Manifest) -> str:
     """64 hexadecimal digits that stand for everything that is disclosed."""
-    facts = {
+    facts: dict[str, Any] = {
         "controller": declared.tool.controller,
         "events": {name: _facts(item) for name, item in declared.events.items()},
         "context": [name for name, _ in CONTEXT],
         "sinks": sorted([sink.type, sink.endpoint] for sink in declared.sinks),
         "retention_days": declared.policy.retention_days,
     }
+    if declared.policy.rotate_id_days:  # told of only where there is something to tell
+        facts["rotate_id_days"] = declared.policy.rotate_id_days
+    if declared.policy.ci == "on":
+        facts["ci"] = declared.policy.ci
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
 
@@ -57,7 +63,7 @@ def notice(declared: Manifest, sinks: Sequence[SinkConfig], *, commands: Optiona
     ]
     if tool.page:
         lines.append(f"  more   {tool.page}")
-    see, no = (f"{commands} preview", f"{commands} off") if commands else ("", f"echo off > {where}")
+    see, no = (f"{commands} preview", f"{commands} off") if commands else ("", _write_off(where))
     if see:
         lines.append(f"  see    {see}")
     lines.append(f"  no     {no}   or: export {environment.SEND}=false")
@@ -77,7 +83,8 @@ def _page(declared: Manifest) -> Iterator[str]:
         "<!-- Made by `cli-analytics docs` from the manifest. Do not edit. -->",
         "",
     )
-    yield f"{tool.name} collects pseudonymous usage data, unless you say no. This page is everything about it."
+    when = "unless you say no" if policy.default == "on" else "if you say yes"
+    yield f"{tool.name} collects pseudonymous usage data, {when}. This page is everything about it."
     yield from ("", "## Why", "")
     yield from (f"- `{name}`: {item.why}." for name, item in declared.events.items() if item.properties)
     yield from _what(declared)
@@ -120,12 +127,17 @@ def _how(declared: Manifest) -> Iterator[str]:
     yield from (f"export {item}" for item in (*variables, *(f"{name}=1" for name in declared.policy.opt_out_env)))
     yield "```"
     yield from ("", f"`{name} analytics reset` makes a new id that has nothing in common with the old one.")
+    if declared.policy.rotate_id_days:
+        yield f"Without that a new one is made every {declared.policy.rotate_id_days} days."
 
 
 def _default(declared: Manifest) -> str:
     where = "in test runs" if declared.policy.ci == "on" else "in continuous integration and in test runs"
-    yes = "" if declared.policy.default == "on" else " Nothing is recorded, and no id exists, until you say yes."
-    return f"The first run on a terminal shows a notice and records nothing. Nothing is recorded {where}.{yes}"
+    if declared.policy.default == "on":
+        first = "The first run on a terminal shows a notice and records nothing."
+    else:
+        first = f"Nothing is recorded, and no id exists, until you say yes with `{declared.tool.name} analytics on`."
+    return f"{first} Nothing is recorded {where}."
 
 
 def _facts(item: Declaration) -> dict[str, Any]:
@@ -139,6 +151,12 @@ def _recipients(sinks: Sequence[SinkConfig]) -> list[str]:
 def _sentence(declared: Manifest) -> str:
     whys = (item.why[:1].lower() + item.why[1:] for item in declared.events.values() if item.properties)
     return "; ".join(whys)
+
+
+def _write_off(choice: str) -> str:
+    """A command that works before any of our folders exists."""
+    folder, file = shlex.quote(os.path.dirname(choice)), shlex.quote(choice)
+    return f"mkdir -p {folder} && echo off > {file}"
 
 
 def _wrapped(line: str) -> str:

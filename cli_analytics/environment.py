@@ -3,6 +3,7 @@
     SEND_ANONYMOUS_USAGE_INFO   unset or empty: none · 1 true yes on y t: yes · anything else, typos included: off
     DO_NOT_TRACK and the        unset, empty, 0 false no off n f: none · anything else: off
     names in policy.opt_out_env
+    CLI_ANALYTICS_HANDOVER      1:<client id>:<disclosure digest>:<on|off>, from a launcher · anything else: off
 
 Values are compared in lower case with surrounding spaces stripped. The table of vectors that this file and the shell
 library both pass is tests/data/optout.tsv.
@@ -11,11 +12,13 @@ library both pass is tests/data/optout.tsv.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Optional
 
 SEND = "SEND_ANONYMOUS_USAGE_INFO"
 DO_NOT_TRACK = "DO_NOT_TRACK"
 DEBUG = "CLI_ANALYTICS_DEBUG"
 ENDPOINT = "CLI_ANALYTICS_ENDPOINT"
+HANDOVER = "CLI_ANALYTICS_HANDOVER"
 
 YES = frozenset({"1", "true", "yes", "on", "y", "t"})
 NO = frozenset({"0", "false", "no", "off", "n", "f"})
@@ -82,7 +85,7 @@ CI_VENDORS = {
     "XCS": "xcode-server",
     "bamboo_planKey": "bamboo",
 }
-_CI_NAMES = frozenset(ANY_CI).union(CI_VENDORS)
+CI_NAMES = frozenset(ANY_CI).union(CI_VENDORS)
 
 
 def says_off(environ: Mapping[str, str]) -> bool:
@@ -102,6 +105,21 @@ def opts_out(environ: Mapping[str, str], name: str) -> bool:
     return bool(value) and value not in NO
 
 
+def handover(environ: Mapping[str, str]) -> Optional[tuple[str, str, str]]:
+    """What a launcher hands over: client id, digest of what the user was told, and `on` or `off`; None without one."""
+    value = environ.get(HANDOVER, "").strip()
+    if not value:
+        return None
+    parts = value.split(":")
+    is_valid = len(parts) == 4 and parts[0] == "1" and is_client_id(parts[1]) and parts[2] and parts[3] in ("on", "off")
+    return (parts[1], parts[2], parts[3]) if is_valid else ("", "", "off")
+
+
+def is_client_id(text: str) -> bool:
+    """True for a UUID in its usual form, in lower case."""
+    return text[8:24:5] == "----" and len(text.replace("-", "")) == 32 and not text.strip("-0123456789abcdef")
+
+
 def debug(environ: Mapping[str, str]) -> bool:
     """True when the user asked to be shown what would be sent."""
     return opts_out(environ, DEBUG)
@@ -109,7 +127,7 @@ def debug(environ: Mapping[str, str]) -> bool:
 
 def ci_vendor(environ: Mapping[str, str]) -> str:
     """The CI service this runs on, `other` for an unknown one, `none` outside of CI."""
-    present = {name for name in _CI_NAMES.intersection(environ) if environ[name]}
+    present = {name for name in CI_NAMES.intersection(environ) if environ[name]}
     if not present or environ.get("CI", "").strip().lower() == "false":
         return "none"
     return next((vendor for name, vendor in CI_VENDORS.items() if name in present), "other")

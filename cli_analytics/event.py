@@ -54,8 +54,19 @@ def context(tool: str, version: str, environ: Mapping[str, str]) -> dict[str, An
         "python": f"{sys.version_info[0]}.{sys.version_info[1]}",
         "cpus": _cpus(),
         "ci": environment.ci_vendor(environ),
-        "container": _container(environ),
+        "container": container(environ),
     }
+
+
+def container(environ: Mapping[str, str]) -> str:
+    """The kind of container this runs in, `none` outside of one."""
+    if environ.get("KUBERNETES_SERVICE_HOST"):
+        return "kubernetes"
+    if os.path.exists("/.dockerenv"):
+        return "docker"
+    if os.path.exists("/run/.containerenv"):
+        return "podman"
+    return "other" if environ.get("container") else "none"
 
 
 def uuid4() -> str:
@@ -108,13 +119,3 @@ def _cpus() -> int:
     """The processors this process may use, cut down to a power of two."""
     usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return min(1 << (usable.bit_length() - 1), MAX_CPUS)
-
-
-def _container(environ: Mapping[str, str]) -> str:
-    if environ.get("KUBERNETES_SERVICE_HOST"):
-        return "kubernetes"
-    if os.path.exists("/.dockerenv"):
-        return "docker"
-    if os.path.exists("/run/.containerenv"):
-        return "podman"
-    return "other" if environ.get("container") else "none"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Optional
 
-from cli_analytics import consent, environment, manifest, notice
+from cli_analytics import consent, environment, event, manifest, notice
 from cli_analytics.consent import Decision, Stamp
 from cli_analytics.errors import ManifestError
 from cli_analytics.manifest import Manifest
@@ -34,7 +34,22 @@ def decide(host: Host, where: Storage, kept: Optional[Stamp]) -> Decision:
         notice.ensure_shown(where, current, notice_text(host, where, declared), terminal)
     elif not environment.debug(host.environ) and (kept is None or kept.manifest != current.manifest):
         notice.write_stamp(where, current)
+        if kept is None and decision.allowed and _is_deployed(host):
+            host.print_line(_deployers_line(declared))
     return decision
+
+
+def _is_deployed(host: Host) -> bool:
+    """Whether the yes is a variable of a container, which its image may have brought along unseen."""
+    is_said = environment.says_yes(host.environ) and environment.handover(host.environ) is None
+    return is_said and event.container(host.environ) != "none"
+
+
+def _deployers_line(declared: Manifest) -> str:
+    tool = declared.tool
+    about = f" About it: {tool.page}" if tool.page else ""
+    said = f"{tool.name} sends pseudonymous usage data to {tool.controller}, because {environment.SEND} says yes."
+    return f"{said}{about}"
 
 
 def current_stamp(host: Host, where: Storage) -> Stamp:

@@ -1,11 +1,16 @@
 """Identity: which installation? A random UUID of the installation, never of a person or a machine.
 
-It exists from the first recording on. `reset` and `off` delete it, and the next one has nothing in common with it.
+It exists from the first recording on. `reset` and `off` delete it, and the next one has nothing in common with it; so
+does the sender when it is older than the manifest wants it to be. Its age is that of its file.
 """
 
 from __future__ import annotations
 
-from cli_analytics import event, storage
+import os
+import time
+from collections.abc import Mapping
+
+from cli_analytics import environment, event, storage
 from cli_analytics.storage import Storage, StorageError
 
 PLACEHOLDER = "00000000-0000-4000-8000-000000000000"
@@ -16,9 +21,10 @@ def create(where: Storage) -> str:
     return _valid(where, storage.create_once(where.client_id, f"{event.uuid4()}\n".encode()))
 
 
-def shown(where: Storage) -> str:
+def shown(where: Storage, environ: Mapping[str, str]) -> str:
     """The client id to show in an event that is not recorded: zeros where there is none yet. Raises StorageError."""
-    return known(where) or PLACEHOLDER
+    handed = environment.handover(environ)
+    return (handed[0] if handed else known(where)) or PLACEHOLDER
 
 
 def known(where: Storage) -> str:
@@ -32,8 +38,18 @@ def forget(where: Storage) -> None:
     storage.remove(where.client_id)
 
 
+def expire(where: Storage, days: int) -> None:
+    """Delete the client id if it is older than `days`; 0 days: it never is. Raises StorageError."""
+    try:
+        age = time.time() - os.stat(where.client_id).st_mtime
+    except OSError:
+        return  # there is none
+    if days and age > days * 24 * 3600:
+        forget(where)
+
+
 def _valid(where: Storage, content: bytes) -> str:
     text = content.decode("ascii", "replace").strip()
-    if [len(part) for part in text.split("-")] != [8, 4, 4, 4, 12] or text.strip("-0123456789abcdef"):
+    if not environment.is_client_id(text):
         raise StorageError(where.client_id, "is no client id")
     return text

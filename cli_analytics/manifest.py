@@ -41,13 +41,17 @@ class Tool(NamedTuple):
 
 
 class Policy(NamedTuple):
-    """How collection is governed. `default` and `ci` are `on` or `off`; `ends` is an ISO date or empty."""
+    """How collection is governed. `default` and `ci` are `on` or `off`; `ends` is an ISO date or empty.
+
+    `rotate_id_days` is the age at which a client id is replaced, 0 for never.
+    """
 
     default: str = "on"
     ci: str = "off"
     opt_out_env: tuple[str, ...] = ()
     retention_days: int = 365
     ends: str = ""
+    rotate_id_days: int = 0
 
 
 class SinkConfig(NamedTuple):
@@ -142,12 +146,23 @@ def _policy(table: Table) -> Policy:
     variables = table.get("opt_out_env", [])
     if not isinstance(variables, list) or not all(isinstance(n, str) and VARIABLE_NAME.fullmatch(n) for n in variables):
         raise ManifestError("is not a list of variable names", key="opt_out_env", allowed='["MYTOOL_NO_ANALYTICS"]')
-    days = table.get("retention_days", default.retention_days)
-    if not isinstance(days, int) or isinstance(days, bool) or not 1 <= days <= 3650:
-        raise ManifestError(f"is {days!r}", key="retention_days", allowed="a whole number from 1 to 3650")
     return Policy(
-        switch(table, "default", default.default), switch(table, "ci", default.ci), tuple(variables), days, _ends(table)
+        switch(table, "default", default.default),
+        switch(table, "ci", default.ci),
+        tuple(variables),
+        _days(table, "retention_days", default.retention_days),
+        _ends(table),
+        _days(table, "rotate_id_days", default.rotate_id_days),
     )
+
+
+def _days(table: Table, key: str, default: int) -> int:
+    if key not in table:
+        return default
+    days = table[key]
+    if not isinstance(days, int) or isinstance(days, bool) or not 1 <= days <= 3650:
+        raise ManifestError(f"is {days!r}", key=key, allowed="a whole number from 1 to 3650")
+    return days
 
 
 def _ends(table: Table) -> str:

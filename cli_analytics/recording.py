@@ -34,9 +34,9 @@ def record(host: Host, name: str, properties: Mapping[str, Any]) -> None:
     elif environment.debug(host.environ):
         from cli_analytics import identity, preview
 
-        preview.show(host, build(host, name, properties, client_id=identity.shown(where)))
+        preview.show(host, build(host, name, properties, client_id=identity.shown(where, host.environ)))
     elif not _is_gone(host, where):
-        content = event.encode(build(host, name, properties, client_id=_client_id(where))).encode()
+        content = event.encode(build(host, name, properties, client_id=_client_id(host, where))).encode()
         if len(content) <= event.MAX_BYTES:
             Spool(where.spool).append(content)
             start_sender(host, where)
@@ -69,7 +69,8 @@ def _first_decision(host: Host, where: Storage, kept: Optional[Stamp], *, is_kno
     """The decision of a run whose user may have to be told; unless somebody can be, there is no need to parse."""
     from cli_analytics import notice
 
-    nothing_new = is_known or (kept is None and not environment.says_yes(host.environ))
+    is_said = environment.says_yes(host.environ) or environment.handover(host.environ) is not None
+    nothing_new = is_known or (kept is None and not is_said)
     if nothing_new and not notice.can_show(host.stderr, host.environ):
         return Decision(False, consent.NOT_INFORMED, "you have not been told yet, and stderr is no terminal")
     from cli_analytics import first_run
@@ -77,11 +78,14 @@ def _first_decision(host: Host, where: Storage, kept: Optional[Stamp], *, is_kno
     return first_run.decide(host, where, kept)
 
 
-def _client_id(where: Storage) -> str:
+def _client_id(host: Host, where: Storage) -> str:
     """The client id, made now if there is none. Raises StorageError where it can't be read or kept."""
-    kept = (storage.read(where.client_id) or b"").strip()
-    if kept[8:24:5] == b"----" and len(kept.replace(b"-", b"")) == 32 and not kept.strip(b"-0123456789abcdef"):
-        return kept.decode()
+    handed = environment.handover(host.environ)
+    if handed is not None:
+        return handed[0]
+    kept = (storage.read(where.client_id) or b"").decode("ascii", "replace").strip()
+    if environment.is_client_id(kept):
+        return kept
     from cli_analytics import identity
 
     return identity.known(where) or identity.create(where)

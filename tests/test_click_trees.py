@@ -53,6 +53,7 @@ def test_a_lazily_loaded_tree_is_recorded_and_its_tracebacks_are_the_same(
 ) -> None:
     user = UserOf(tmp_path)
     bare = user.run(host("lazy"), *arguments.split(), HOW="bare")
+    user.hear(host("lazy"), "works", "well", HOW="attach")
     assert user.run(host("lazy"), *arguments.split(), HOW="attach") == bare
     user.has_recorded(*([event] if event else []))
 

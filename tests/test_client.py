@@ -67,7 +67,7 @@ def test_an_event_waits_as_a_segment_message(tmp_path: Path) -> None:
     assert event["properties"] == {"format": "csv", "rows": 42}
     assert event["context"]["app"] == {"name": "mytool", "version": "1.2.3"}
     assert event["context"]["ip"] == "0.0.0.0"
-    assert mine.stderr.getvalue() == ""
+    assert mine.stderr.getvalue().count("\n") <= 1, "in a container, one line on the deployer's yes"
 
 
 def test_all_events_of_an_installation_have_one_id(tmp_path: Path) -> None:

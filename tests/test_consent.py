@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cli_analytics import consent, storage
-from cli_analytics.consent import Facts
+from cli_analytics.consent import Facts, Stamp
 from cli_analytics.manifest import Policy
 from cli_analytics.storage import StorageError
 
@@ -25,7 +25,9 @@ TODAY = date.today()
 DEFAULT = Policy()
 
 
-def facts(home: Path, *, policy: Policy = DEFAULT, environ: dict[str, str] | None = None, **settings: Any) -> Facts:
+def facts(
+    home: Path, *, policy: consent.Policy = DEFAULT, environ: dict[str, str] | None = None, **settings: Any
+) -> Facts:
     """Of an informed user in `home`; the test run itself is no reason to say no."""
     known = {"HOME": str(home), "XDG_CONFIG_DIRS": str(home / "site"), **(environ or {})}
     where = storage.locate("mytool", known)
@@ -48,7 +50,7 @@ def test_who_was_told_and_said_nothing_is_recorded(tmp_path: Path) -> None:
 
 
 def test_the_sources_are_asked_in_order(tmp_path: Path) -> None:
-    assert [source for source, _ in consent.explain(facts(tmp_path))] == ORDER
+    assert [source for source, _ in consent.RULES] == ORDER
 
 
 def all_off() -> list[tuple[str, Callable[[Facts], None]]]:
@@ -87,13 +89,6 @@ def test_the_first_source_that_says_no_is_named_and_the_next_takes_its_place(tmp
         assert says(given) == (False, source)
         take_away(given)
     assert says(given) == (True, "default")
-
-
-def test_every_reason_says_something_and_an_explanation_has_them_all(tmp_path: Path) -> None:
-    given = facts(tmp_path, environ={"DO_NOT_TRACK": "1"}, flag_off=True, informed=False)
-    found = {source: reason for source, reason in consent.explain(given) if reason}
-    assert list(found) == ["environment", "flag", "notice"]
-    assert "DO_NOT_TRACK" in found["environment"]
 
 
 SWITCHES: dict[str, Callable[[Facts], object]] = {
@@ -203,5 +198,53 @@ def test_who_was_not_told_is_not_recorded_unless_they_said_yes_themselves(tmp_pa
 def test_a_decision_touches_nothing(tmp_path: Path) -> None:
     home = tmp_path / "home"
     home.mkdir()
-    consent.explain(facts(home))
+    consent.decide(facts(home))
     assert os.listdir(home) == []
+
+
+ID = "0b7e2f9a-1c3d-4e5f-8a9b-0c1d2e3f4a5b"
+
+
+def handed(text: str) -> dict[str, str]:
+    return {"CLI_ANALYTICS_HANDOVER": text}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "off",
+        f"1:{ID}:digest:off",
+        f"2:{ID}:digest:on",
+        f"1:{ID}:digest",
+        f"1:{ID}:digest:on:x",
+        "1:me:digest:on",
+        ":::",
+    ],
+)
+def test_a_hand_over_that_says_off_or_cannot_be_read_is_off(tmp_path: Path, text: str) -> None:
+    assert says(facts(tmp_path, environ=handed(text))) == (False, "environment")
+
+
+def test_an_empty_hand_over_is_no_opinion(tmp_path: Path) -> None:
+    assert consent.decide(facts(tmp_path, environ=handed(" "))).allowed
+    assert says(facts(tmp_path, environ=handed(""), informed=False)) == (False, "notice")
+
+
+def test_a_hand_over_informs_about_the_manifest_it_names_and_no_other(tmp_path: Path) -> None:
+    told = Stamp(disclosure="digest", ci="off")
+    assert consent.decide(facts(tmp_path, policy=told, informed=False, environ=handed(f"1:{ID}:digest:on"))).allowed
+    other = facts(tmp_path, policy=told, informed=False, environ=handed(f"1:{ID}:another:on"))
+    assert says(other) == (False, "notice")
+    nothing = facts(tmp_path, policy=Stamp(), informed=False, environ=handed(f"1:{ID}::on"))
+    assert says(nothing) == (False, "environment")
+
+
+def test_a_hand_over_carries_the_yes_of_an_opt_in(tmp_path: Path) -> None:
+    opt_in = Stamp(disclosure="digest", default="off")
+    assert consent.decide(facts(tmp_path, policy=opt_in, informed=False, environ=handed(f"1:{ID}:digest:on"))).allowed
+
+
+def test_any_other_off_beats_a_hand_over(tmp_path: Path) -> None:
+    given = facts(tmp_path, environ={**handed(f"1:{ID}:digest:on"), "DO_NOT_TRACK": "1"})
+    assert says(given) == (False, "environment")
+    assert says(facts(tmp_path, environ=handed(f"1:{ID}:digest:on"), flag_off=True)) == (False, "flag")

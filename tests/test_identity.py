@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +18,7 @@ from cli_analytics.storage import Storage, StorageError
 
 CREATE = """
 import sys
+import time
 from cli_analytics import identity, storage
 sys.stdin.read()
 print(identity.create(storage.locate("mytool", {"HOME": sys.argv[1]})))
@@ -36,7 +38,7 @@ def user(tmp_path: Path) -> Iterator[User]:
 
 def test_looking_for_it_makes_none(where: Storage, tmp_path: Path) -> None:
     assert identity.known(where) == ""
-    assert identity.shown(where) == identity.PLACEHOLDER == str(uuid.UUID(int=0x40008000000000000000))
+    assert identity.shown(where, {}) == identity.PLACEHOLDER == str(uuid.UUID(int=0x40008000000000000000))
     identity.forget(where)
     assert list(tmp_path.iterdir()) == []
 
@@ -51,7 +53,7 @@ def test_it_is_a_random_uuid_in_a_file_of_the_users_alone(where: Storage) -> Non
 
 def test_it_stays_the_same(where: Storage) -> None:
     made = identity.create(where)
-    assert identity.create(where) == identity.known(where) == identity.shown(where) == made
+    assert identity.create(where) == identity.known(where) == identity.shown(where, {}) == made
 
 
 def test_the_one_after_forgetting_it_has_nothing_in_common_with_it(where: Storage) -> None:
@@ -110,3 +112,15 @@ def test_fifty_processes_at_once_agree_on_one(tmp_path: Path) -> None:
     assert len(set(found)) == 1
     assert uuid.UUID(found[0]).version == 4
     assert os.listdir(tmp_path / ".config" / "mytool" / "analytics") == ["client-id"]
+
+
+def test_an_id_that_is_old_enough_is_replaced_and_a_young_one_is_not(where: Storage) -> None:
+    first = identity.create(where)
+    for days, age_days, stays in ((30, 29, True), (0, 4000, True), (30, -400, True), (30, 31, False)):
+        then = time.time() - age_days * 24 * 3600
+        os.utime(where.client_id, (then, then))
+        identity.expire(where, days)
+        assert (identity.known(where) == first) is stays
+    assert identity.create(where) != first
+    storage.remove(where.client_id)
+    identity.expire(where, 30)

@@ -131,7 +131,8 @@ def test_in_ci_even_a_terminal_shows_no_notice(user: User) -> None:
 
 def test_an_explicit_yes_needs_no_notice(user: User, server: Recorder) -> None:
     done = user.run("hello", SEND_ANONYMOUS_USAGE_INFO="true")
-    assert (done.returncode, done.stdout, done.stderr) == (0, "hello\n", "")
+    assert (done.returncode, done.stdout) == (0, "hello\n")
+    assert NOTICE not in done.stderr
     assert len(server.wait(events=1)) == 1
     assert NOTICE in user.on_terminal("hello").terminal, "a deployer's yes is nobody's having been told"
 
@@ -203,6 +204,58 @@ def test_a_change_that_discloses_nothing_new_is_no_reason_to_tell_again(user: Us
     kept = consent.read_stamp(user.where)
     assert kept is not None
     assert kept.manifest == user.manifest.read_bytes(), "so that the next run needn't parse it"
+
+
+def printed_commands(text: str) -> dict[str, str]:
+    """What the notice offers to type, by its label."""
+    lines = [line.split(None, 1) for line in text.splitlines()]
+    found = {line[0]: line[1] for line in lines if line and line[0] in ("see", "no")}
+    command, _, variable = found["no"].partition("   or: ")
+    return {"see": found.get("see", ""), "no": command, "variable": variable}
+
+
+def typed(user: User, line: str) -> subprocess.CompletedProcess[str]:
+    """A line as a user types it into a shell in which `mytool` is the tool."""
+    tool = user.folder / "bin" / "mytool"
+    tool.parent.mkdir(exist_ok=True)
+    tool.write_text(f'#!/bin/sh\nexec "{sys.executable}" "{user.host}" "$@"\n', encoding="utf-8")
+    tool.chmod(0o755)
+    environ = {**user.environ, "PATH": f"{tool.parent}:{user.environ['PATH']}"}
+    return subprocess.run(["sh", "-c", line], env=environ, cwd=user.folder, capture_output=True, text=True, timeout=60)
+
+
+def test_the_commands_of_the_notice_work_as_printed(user: User, server: Recorder) -> None:
+    offered = printed_commands(user.on_terminal("hello").terminal)
+    seen = typed(user, offered["see"])
+    assert (seen.returncode, seen.stderr) == (0, "")
+    assert '"event": "command_run"' in seen.stdout
+    assert typed(user, f"{offered['variable']}; mytool hello").returncode == 0
+    assert typed(user, offered["no"]).returncode == 0
+    assert typed(user, "mytool hello").returncode == 0
+    assert (user.waiting(), server.requests) == ([], [])
+    assert Path(user.where.choice).read_text(encoding="ascii").startswith("off")
+
+
+def test_without_a_command_group_the_printed_line_says_no_all_the_same(tmp_path: Path, server: Recorder) -> None:
+    with user_at(tmp_path / "a home with 'spaces'", server.url) as user:
+        user.host.write_text(user.host.read_text().replace("attach(cli)", "attach(cli, group=None)"))
+        offered = printed_commands(user.on_terminal("hello").terminal)
+        assert offered["see"] == ""
+        done = typed(user, offered["no"])
+        assert (done.returncode, done.stderr) == (0, "")
+        user.run("hello")
+        assert (user.waiting(), server.requests) == ([], [])
+
+
+def test_off_as_the_first_command_shows_no_notice(user: User) -> None:
+    assert "Nothing was recorded" not in user.on_terminal("analytics", "off").terminal
+    assert user.on_terminal("hello") == (0, "hello\n", "")
+
+
+def test_completion_shows_no_notice(user: User) -> None:
+    shown = user.on_terminal(_MYTOOL_COMPLETE="bash_complete", COMP_WORDS="mytool h", COMP_CWORD="1")
+    assert (shown.stdout, shown.terminal) == ("plain,hello\n", "")
+    assert not os.path.exists(user.where.state)
 
 
 def test_opt_in_shows_and_records_nothing_before_the_yes(user: User, server: Recorder) -> None:
