@@ -61,17 +61,8 @@ class Analytics:
         below, only what reaches the function, and not what fails after it. On a function outside of click an uncaught
         exception's traceback has one more frame.
         """
-        if self._is_silent():
-            return target
-        from cli_analytics.integrations import click
-
-        if hasattr(target, "make_context"):
-            self.attempt(click.observe, self, target)
-            return target
-        from cli_analytics.integrations import function
-
-        decorated: Target = function.decorate(self, target)
-        return decorated
+        instrumented: Optional[Target] = self.attempt(self._command, target)
+        return target if instrumented is None else instrumented
 
     def attach(
         self, cli: click.Command, *, group: Optional[str] = "analytics", flag: Optional[str] = "--no-analytics"
@@ -82,25 +73,11 @@ class Analytics:
         and a command of the host's with that name wins) and the option `flag`, which says no for one run (None:
         without). In a group whose unknown names mean something, as with a default command, `group` takes that name.
         """
-        from cli_analytics.integrations import click, groups
-
-        if not self._is_silent():
-            self.attempt(click.observe, self, cli)
-        if group is not None:
-            self.attempt(groups.mount, self, cli, group)
-        if flag is not None:
-            self.attempt(groups.add_flag, self, cli, flag)
+        self.attempt(self._attach, cli, group, flag)
 
     def record(self, event_name: str, /, **properties: Any) -> None:
         """Record one event, if the user allows it. Never raises, never waits for the network."""
-        if self._is_silent():
-            return
-        try:
-            from cli_analytics import recording
-
-            recording.record(self, event_name, properties)
-        except Exception as error:  # noqa: BLE001  the door
-            self.report(error)
+        self.attempt(self._record, event_name, properties)
 
     def feature(self, name: str) -> None:
         """Record that the feature `name` was used; the manifest lists the names under `[events.feature_used]`."""
@@ -108,24 +85,18 @@ class Analytics:
 
     def flush(self, timeout: float = 0.5) -> bool:
         """Wait up to `timeout` seconds until nothing waits to be sent. True if nothing does."""
+        return bool(self.attempt(self._flush, timeout))
+
+    def attempt(self, act: Callable[..., Any], *arguments: Any) -> Any:
+        """The door: what `act` returns, None if it raises. What was swallowed is said under CLI_ANALYTICS_DEBUG."""
         try:
-            from cli_analytics import flush
-
-            return flush.flush(self, timeout)
-        except Exception as error:  # noqa: BLE001  the door
-            self.report(error)
-            return False
-
-    def attempt(self, hook: Callable[..., None], *arguments: Any) -> None:
-        """Call a hook of an integration, which must not trouble the host either."""
-        try:
-            hook(*arguments)
-        except Exception as error:  # noqa: BLE001  the door
-            self.report(error)
-
-    def report(self, error: Exception) -> None:
-        """Say what was swallowed, in one line, under CLI_ANALYTICS_DEBUG."""
-        self.say(f"{type(error).__name__}: {error}")
+            return act(*arguments)
+        except Exception as error:  # noqa: BLE001
+            try:
+                self.say(f"{type(error).__name__}: {error}")
+            except Exception:  # noqa: BLE001, S110  at the very end of the stack or of the memory
+                pass
+            return None
 
     @property
     def environ(self) -> Mapping[str, str]:
@@ -152,12 +123,6 @@ class Analytics:
             record_in_tests=self.record_in_tests,
         )
 
-    def _is_silent(self) -> bool:
-        """True where a variable that every tool knows says no, and nobody asks for the reason: then nothing is done."""
-        environ = self.environ
-        opted_out = environment.says_off(environ) or environment.opts_out(environ, environment.DO_NOT_TRACK)
-        return opted_out and not environment.debug(environ)
-
     def say(self, text: str) -> None:
         """One line under CLI_ANALYTICS_DEBUG, silence otherwise."""
         if environment.debug(self.environ):
@@ -171,6 +136,44 @@ class Analytics:
                 stderr.write(f"{line}\n")
         except (OSError, ValueError):
             pass  # nobody reads it
+
+    def _is_silent(self) -> bool:
+        """True where a variable that every tool knows says no, and nobody asks for the reason: then nothing is done."""
+        environ = self.environ
+        opted_out = environment.says_off(environ) or environment.opts_out(environ, environment.DO_NOT_TRACK)
+        return opted_out and not environment.debug(environ)
+
+    def _command(self, target: Any) -> Any:
+        if self._is_silent():
+            return None
+        from cli_analytics.integrations import click
+
+        if hasattr(target, "make_context"):
+            return click.observe(self, target)
+        from cli_analytics.integrations import function
+
+        return function.decorate(self, target)
+
+    def _attach(self, cli: click.Command, group: Optional[str], flag: Optional[str]) -> None:
+        from cli_analytics.integrations import click, groups
+
+        if not self._is_silent():
+            self.attempt(click.observe, self, cli)
+        if group is not None:
+            self.attempt(groups.mount, self, cli, group)
+        if flag is not None:
+            self.attempt(groups.add_flag, self, cli, flag)
+
+    def _record(self, event_name: str, properties: Mapping[str, Any]) -> None:
+        if not self._is_silent():
+            from cli_analytics import recording
+
+            recording.record(self, event_name, properties)
+
+    def _flush(self, timeout: float) -> bool:
+        from cli_analytics import flush
+
+        return flush.flush(self, timeout)
 
 
 def _absolute(path: str) -> str:

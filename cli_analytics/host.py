@@ -34,7 +34,7 @@ class Host(Protocol):
     def record(self, event_name: str, /, **properties: Any) -> None:
         """Record one event, if the user allows it."""
 
-    def attempt(self, hook: Callable[..., None], *arguments: Any) -> None:
+    def attempt(self, act: Callable[..., Any], *arguments: Any) -> Any:
         """Call a hook that must not trouble the host."""
 
     def facts(self, where: Storage, policy: Policy, *, informed: bool) -> Facts:

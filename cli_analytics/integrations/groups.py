@@ -57,7 +57,7 @@ class StandIn:
         self.group = group
         self.method = method
         self.replaced = vars(group).get(method)  # the host may have put one there itself
-        setattr(group, method, self)
+        setattr(group, method, self)  # last, so that what stands there is whole
 
     def __deepcopy__(self, memo: object) -> StandIn:
         return self
@@ -131,8 +131,8 @@ class _Listing(StandIn):
     """
 
     def __init__(self, client: Host, group: click.Command, name: str) -> None:
-        super().__init__(client, group, "list_commands")
         self.name = name
+        super().__init__(client, group, "list_commands")
 
     def __call__(self, ctx: click.Context) -> list[str]:
         names = list(self.original(ctx)(ctx))
@@ -146,9 +146,9 @@ class _Lookup(StandIn):
     """Finds the users' commands before the group's own look-up, which may have a default for unknown names."""
 
     def __init__(self, client: Host, group: click.Command, users: _Users, listing: _Listing) -> None:
-        super().__init__(client, group, "get_command")
         self.users = users
         self.listing = listing
+        super().__init__(client, group, "get_command")
 
     def __call__(self, ctx: click.Context, name: str) -> Any:
         if name == self.users.name and name not in self.listing.original(ctx)(ctx):
