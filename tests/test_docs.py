@@ -7,10 +7,11 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from cli_analytics import __version__, disclosure, environment, manifest
+from cli_analytics import Analytics, __version__, disclosure, environment, manifest
 from cli_analytics.manifest import SINK_KEYS, Policy, Tool
 from cli_analytics.user_commands import group
 
@@ -19,8 +20,11 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 DEMO = ROOT / "cli_analytics" / "demo" / "analytics.toml"
 
 
-def block(language: str) -> str:
-    found = re.search(rf"```{language}\n(.*?)```", README, re.DOTALL)
+DEPLOYING = (ROOT / "docs" / "deploying.md").read_text(encoding="utf-8")
+
+
+def block(language: str, text: str = README) -> str:
+    found = re.search(rf"```{language}\n(.*?)```", text, re.DOTALL)
     assert found is not None
     return found.group(1)
 
@@ -69,6 +73,24 @@ def test_every_key_of_the_manifest_is_in_its_page() -> None:
 def test_the_page_of_the_demo_host_is_up_to_date() -> None:
     page = (ROOT / "docs" / "ANALYTICS.md").read_text(encoding="utf-8")
     assert page == disclosure.page(manifest.load(str(DEMO)))
+
+
+def test_every_variable_for_deployers_is_in_their_page() -> None:
+    names = (getattr(environment, name) for name in ("SEND", "DO_NOT_TRACK", "DEBUG", "ENDPOINT", "HANDOVER"))
+    assert [name for name in names if f"`{name}`" not in DEPLOYING] == []
+
+
+def test_a_prepared_host_works_without_the_package(tmp_path: Path) -> None:
+    """With the stand-in that the page offers, which has whatever Analytics has."""
+    stand_in: dict[str, Any] = {}
+    blocked = "import sys; sys.modules['cli_analytics'] = None\n"
+    exec(block("python", DEPLOYING).replace("from cli_analytics import", "raise ImportError; from x import"), stand_in)
+    public = {name for name, value in vars(Analytics).items() if not name.startswith("_") and callable(value)}
+    assert public - set(vars(stand_in["Analytics"])) <= {"attempt", "facts", "say", "print_line"}, "the door's own"
+    code = block("python").replace("from cli_analytics import Analytics\n", block("python", DEPLOYING))
+    (tmp_path / "mytool.py").write_text(blocked + code + "\ncli()\n", encoding="utf-8")
+    done = subprocess.run([sys.executable, "mytool.py"], cwd=tmp_path, capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "exported as csv\n", "")
 
 
 def test_the_version_is_a_release_or_comes_before_one() -> None:
