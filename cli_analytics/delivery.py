@@ -7,15 +7,17 @@
     any other 4xx                REJECTED: the same bytes would be refused again
     no answer                    RETRY
 
-HTTPS is always verified, redirects are never followed, proxies and CA variables are honored (requests does). The time
-limits here bound each step; the sender's deadline bounds the whole, name resolution included.
+HTTPS is always verified, redirects are never followed, proxies and CA variables are honored; what goes to this machine
+in the clear goes through no proxy. The time limits here bound each step; the sender's deadline bounds the whole, name
+resolution included.
 """
 
 from __future__ import annotations
 
+import os
 import time
 from email.utils import parsedate_to_datetime
-from typing import NamedTuple
+from typing import NamedTuple, Union
 
 import requests
 
@@ -29,6 +31,11 @@ REJECTED = "REJECTED"
 CONNECT_SECONDS = 5.0
 READ_SECONDS = 10.0
 GONE = 410
+LONGEST_WISH_SECONDS = 10**9  # more than anybody waits; the breaker has its own limit
+
+# A file or a folder of the authorities to trust; the first that is set counts. requests knows but the first two.
+CA_VARIABLES = ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE", "SSL_CERT_FILE", "SSL_CERT_DIR")
+
 _REJECTING = frozenset(range(400, 500)) - {401, 403, 404, 408, 425, 429}
 
 
@@ -47,12 +54,13 @@ def send(request: Request) -> Outcome:
     try:
         # `auth` keeps requests from looking for credentials of the user's in ~/.netrc.
         with (
-            requests.Session() as session,
+            _Session(request.url) as session,
             session.post(
                 request.url,
                 data=request.body,
                 headers=headers,
                 auth=_keep_authorization,
+                verify=_authorities(),
                 timeout=(CONNECT_SECONDS, READ_SECONDS),
                 allow_redirects=False,
                 stream=True,  # the status is all we want: a body of a gigabyte is not read
@@ -61,6 +69,21 @@ def send(request: Request) -> Outcome:
             return _judge(response.status_code, response.headers.get("Retry-After", ""))
     except (requests.RequestException, OSError, ValueError) as error:
         return Outcome(RETRY, problem=type(error).__name__)
+
+
+class _Session(requests.Session):
+    """A session for one request, which sees no redirect: requests reads its body even when told not to follow it."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__()
+        self.trust_env = url.startswith("https://")  # a proxy would carry what is in the clear off this machine
+
+    def get_redirect_target(self, _response: requests.Response) -> None:
+        return None
+
+
+def _authorities() -> Union[str, bool]:
+    return next((os.environ[name] for name in CA_VARIABLES if os.environ.get(name)), True)
 
 
 def _judge(status: int, retry_after: str) -> Outcome:
@@ -74,10 +97,10 @@ def _judge(status: int, retry_after: str) -> Outcome:
 def _seconds(retry_after: str) -> int:
     """Retry-After is a number of seconds or a date (RFC 9110, section 10.2.3); 0 for neither."""
     if retry_after.isascii() and retry_after.isdecimal():
-        return int(retry_after) if len(retry_after) < 9 else 0
+        return int(retry_after) if len(retry_after) < 10 else LONGEST_WISH_SECONDS
     try:
         return max(0, int(parsedate_to_datetime(retry_after).timestamp() - time.time()))
-    except (ValueError, TypeError, OverflowError):
+    except (ValueError, TypeError, OverflowError, IndexError):  # the last one by some versions of Python only
         return 0
 
 

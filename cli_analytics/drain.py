@@ -1,6 +1,8 @@
 """Drain: send what waits. The sender's process; sender.py starts it, nothing else runs it.
 
-    claim → gate → encode → POST → DELIVERED: done · RETRY: release, and end · REJECTED: drop
+    claim → gate → encode → POST → DELIVERED: done · RETRY: release, and end · REJECTED: drop, and end
+
+What ends it leaves a pause (breaker.py) until the next sender.
 
 It holds the lock it was handed, lingers a few seconds so that a burst of runs rides along, and ends itself by a hard
 deadline that bounds name resolution too. Before each batch it asks again whether sending is allowed, so an `off` takes
@@ -17,20 +19,22 @@ import time
 from collections.abc import Mapping
 from typing import NamedTuple, Optional
 
-from cli_analytics import breaker, consent, delivery, event, gate, log, manifest, sinks, storage
+from cli_analytics import breaker, consent, delivery, environment, event, gate, identity, log, manifest, sinks, storage
 from cli_analytics.claims import Claims
 from cli_analytics.event import Event
 from cli_analytics.manifest import Manifest
 from cli_analytics.sender import LOCK_DESCRIPTOR
 from cli_analytics.sinks.request import Request
 from cli_analytics.spool import Spool
-from cli_analytics.storage import Storage
+from cli_analytics.storage import Storage, StorageError
 
-DEADLINE_SECONDS = 30  # the kernel ends the process then, whatever it is doing
-LIFE_SECONDS = 12  # no new batch after that, so that the last one has time
+DEADLINE_SECONDS = 25  # the kernel ends the process then, whatever it is doing: within 30 s, Python's start included
+LIFE_SECONDS = 10  # no new batch after that, so that the last one has time
 LINGER_SECONDS = 4
 POLL_SECONDS = 0.1
 BATCH_EVENTS = 500
+
+_NOTHING = delivery.Outcome(delivery.REJECTED, problem="nothing of it may leave")
 
 
 class Drain(NamedTuple):
@@ -89,6 +93,7 @@ def _run(drain: Drain, lock: Optional[int]) -> None:
     ends = time.monotonic() + LIFE_SECONDS
     while lock is not None:
         going_on = _linger(drain, ends)
+        identity.expire(drain.where, drain.manifest.policy.rotate_id_days)
         os.utime(drain.where.sender_lock, (0, 0))  # nobody relies on us any more
         os.close(lock)
         lock = storage.lock(drain.where.sender_lock) if going_on and drain.claims.spool.waiting() else None
@@ -110,6 +115,8 @@ def _linger(drain: Drain, ends: float) -> bool:
 
 def _allowed(drain: Drain) -> bool:
     """Whether sending is still allowed. The user was told and the run was no test, or there would be no event."""
+    if environment.debug(drain.environ):
+        return False  # who asks to be shown what would be sent is not to send it
     facts = consent.Facts(
         drain.environ, drain.where, drain.manifest.policy, informed=True, version=drain.version, record_in_tests=True
     )
@@ -117,7 +124,7 @@ def _allowed(drain: Drain) -> bool:
 
 
 def _send_batch(drain: Drain) -> bool:
-    """Send one batch to every destination. False when the events went back to wait."""
+    """Send one batch to every destination. False when the next one has to wait."""
     claimed = drain.claims.claim(BATCH_EVENTS)
     outcome = delivery.Outcome(delivery.RETRY)
     try:
@@ -130,7 +137,7 @@ def _send_batch(drain: Drain) -> bool:
                 drain.claims.done(name)
     if outcome.delivery == delivery.DELIVERED:
         drain.claims.done_dropped()
-    return outcome.delivery != delivery.RETRY and outcome.status != delivery.GONE
+    return outcome.delivery == delivery.DELIVERED or outcome == _NOTHING
 
 
 def _checked(drain: Drain, claimed: list[tuple[str, bytes]]) -> list[Event]:
@@ -145,7 +152,7 @@ def _checked(drain: Drain, claimed: list[tuple[str, bytes]]) -> list[Event]:
 def _deliver(drain: Drain, events: list[Event]) -> delivery.Outcome:
     """To every destination, in order, until one asks to try again."""
     if not events:
-        return delivery.Outcome(delivery.REJECTED)
+        return _NOTHING
     outcome = delivery.Outcome(delivery.RETRY, problem="there is no destination")
     breaker.attempted(drain.where)
     for config in manifest.destinations(drain.manifest, drain.environ):
@@ -154,7 +161,8 @@ def _deliver(drain: Drain, events: list[Event]) -> delivery.Outcome:
             _remember(drain, request, outcome)
             if outcome.delivery == delivery.RETRY or outcome.status == delivery.GONE:
                 return outcome
-    breaker.succeeded(drain.where)
+    if outcome.delivery == delivery.DELIVERED:
+        breaker.succeeded(drain.where)
     return outcome
 
 
@@ -167,5 +175,9 @@ def _remember(drain: Drain, request: Request, outcome: delivery.Outcome) -> None
         breaker.postpone(drain.where, outcome.retry_after)
     if not _allowed(drain):
         return  # the user said no meanwhile, which deleted the log
-    entry = {"sent_at": event.timestamp(time.time()), "to": request.url, **outcome._asdict(), "events": request.events}
-    log.append(drain.where, {**entry, "body": sinks.text(request)})
+    size = {"events": request.events, "bytes": len(request.body)}
+    entry = {"sent_at": event.timestamp(time.time()), "to": request.url, **outcome._asdict(), **size}
+    try:
+        log.append(drain.where, {**entry, "body": sinks.text(request)})
+    except StorageError:
+        pass  # what was delivered is delivered, and is not sent again for want of a log

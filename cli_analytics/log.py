@@ -1,9 +1,10 @@
 """Log: what was sent, byte for byte. One JSON document a request, in sent.ndjson, for the user to read.
 
-    {"sent_at": "…", "to": "https://…/v1/batch", "status": 200, "delivery": "DELIVERED", "events": 3, "body": "{…}"}
+    {"sent_at": "…", "to": "https://…/v1/batch", "status": 200, "delivery": "DELIVERED", "events": 3, "bytes": 604,
+     "body": "{…}", "sent": {"requests": 7, "events": 31, "bytes": 5804}}
 
-`body` is the text that was sent, as a string, so that not a byte of it is lost. The oldest go when the file grows over
-its bound.
+`body` is the text that was sent, as a string, so that not a byte of it is lost; `bytes` is what went over the wire.
+`sent` is all that was delivered so far. The oldest go when the file grows over its bound, which leaves that sum.
 """
 
 from __future__ import annotations
@@ -15,11 +16,15 @@ from cli_analytics import storage
 from cli_analytics.storage import Storage
 
 MAX_BYTES = 262_144
+NOTHING = {"requests": 0, "events": 0, "bytes": 0}
 
 
 def append(where: Storage, entry: dict[str, Any]) -> None:
     """Add one entry. Only the sender that holds the lock does this. Raises StorageError."""
-    lines = [*(storage.read(where.log) or b"").splitlines(), json.dumps(entry).encode()]
+    sent = totals(read(where))
+    if entry.get("delivery") == "DELIVERED":
+        sent = {key: sent[key] + new for key, new in {**NOTHING, **entry, "requests": 1}.items() if key in NOTHING}
+    lines = [*(storage.read(where.log) or b"").splitlines(), json.dumps({**entry, "sent": sent}).encode()]
     while len(lines) > 1 and sum(map(len, lines)) > MAX_BYTES:
         lines.pop(0)
     storage.replace(where.log, b"\n".join(lines) + b"\n")
@@ -34,6 +39,14 @@ def read(where: Storage) -> list[dict[str, Any]]:
         except (ValueError, RecursionError):
             continue  # half a line of a full disk
     return [entry for entry in entries if isinstance(entry, dict)]
+
+
+def totals(entries: list[dict[str, Any]]) -> dict[str, int]:
+    """All that was delivered since the log began: requests, events and bytes."""
+    kept = entries[-1].get("sent") if entries else None
+    if not isinstance(kept, dict):
+        return dict(NOTHING)
+    return {key: found if isinstance(found := kept.get(key), int) else 0 for key in NOTHING}
 
 
 def clear(where: Storage) -> None:

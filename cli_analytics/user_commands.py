@@ -14,9 +14,9 @@ from typing import Any
 import click
 
 from cli_analytics import (
-    breaker,
     consent,
     drain,
+    environment,
     event,
     first_run,
     identity,
@@ -27,6 +27,7 @@ from cli_analytics import (
     sinks,
     storage,
 )
+from cli_analytics import status as report
 from cli_analytics.errors import CliAnalyticsError
 from cli_analytics.host import Host
 from cli_analytics.manifest import Manifest
@@ -43,34 +44,9 @@ def group(client: Host) -> click.Group:
 
 
 def status(client: Host) -> tuple[dict[str, Any], str]:
-    """Say whether usage data is recorded, and which source decided."""
-    where = _where(client)
-    current = first_run.current_stamp(client, where)
-    facts = client.facts(where, current, informed=current.informed)
-    decision = consent.decide(facts)
-    entries = log.read(where)
-    delivered = [entry for entry in entries if entry.get("delivery") == "DELIVERED"]
-    found = {
-        "tool": client.tool,
-        "version": client.version,
-        "recording": decision.allowed,
-        "decided_by": decision.source,
-        "reason": decision.reason,
-        "sources": [{"source": source, "says_no": reason} for source, reason in consent.explain(facts)],
-        "told": current.date if current.informed else None,
-        "client_id": identity.known(where) or None,
-        "waiting": len(Spool(where.spool).waiting()),
-        "last_attempt": {key: value for key, value in entries[-1].items() if key != "body"} if entries else None,
-        "next_attempt": _next_attempt(breaker.read(where)),
-        "sent": {
-            "requests": len(delivered),
-            "events": sum(entry.get("events", 0) for entry in delivered),
-            "bytes": sum(len(entry.get("body", "")) for entry in delivered),
-        },
-        "destinations": [sink.endpoint for sink in manifest.destinations(_declared(client), client.environ)],
-        "files": {"configuration": where.config, "state": where.state},
-    }
-    return found, _status_text(found)
+    """Say whether usage data is recorded and why, what waits, what was sent and what that has cost."""
+    found = report.status(client)
+    return found, report.as_text(found)
 
 
 def on(client: Host) -> tuple[dict[str, Any], str]:
@@ -89,8 +65,11 @@ def on(client: Host) -> tuple[dict[str, Any], str]:
 def off(client: Host) -> tuple[dict[str, Any], str]:
     """Say no, for good: delete the id, what waits and the log of what was sent."""
     where = _where(client)
-    _choose(where, "off")  # first, so that a living sender sees it
-    deleted = _forget(client)
+    problem = _attempt(_choose, where, "off")  # first, so that a living sender sees it
+    problem = problem and _unkept(client, where, problem)
+    deleted, left = _forget(where)
+    if problem or left:
+        raise CliAnalyticsError("; ".join(filter(None, (problem, left))))
     return {"choice": "off", "deleted_events": deleted}, (
         f"{client.tool} records no usage data any more. Deleted: the id, the log, and what waited ({deleted}).\n"
     )
@@ -98,7 +77,9 @@ def off(client: Host) -> tuple[dict[str, Any], str]:
 
 def reset(client: Host) -> tuple[dict[str, Any], str]:
     """Start anew: delete the id, what waits and the log. The next id has nothing in common with this one."""
-    deleted = _forget(client)
+    deleted, left = _forget(_where(client))
+    if left:
+        raise CliAnalyticsError(left)
     return {"deleted_events": deleted}, (
         f"{client.tool} has forgotten its id. Deleted: the id, the log, and what waited ({deleted}).\n"
     )
@@ -111,7 +92,7 @@ def preview(client: Host) -> tuple[list[dict[str, Any]], str]:
     intro = f"{len(waiting)} waiting, to be sent like this:\n"
     if not waiting:
         sample = recording.build(
-            client, "command_run", {"command": client.tool, **SAMPLE}, client_id=identity.shown(where)
+            client, "command_run", {"command": client.tool, **SAMPLE}, client_id=identity.shown(where, client.environ)
         )
         found = drain.admit(event.encode(sample).encode(), declared)
         waiting = [found] if found else []
@@ -168,47 +149,35 @@ def _declared(client: Host) -> Manifest:
     return manifest.load(client.manifest)
 
 
-def _forget(client: Host) -> int:
-    where = _where(client)
+def _unkept(client: Host, where: Storage, problem: str) -> str:
+    """What is wrong, and what to do. Without the stamp nothing is recorded before the next notice."""
+    left = _attempt(storage.remove, where.stamp)
+    until = "" if left else f"Nothing is recorded until {client.tool} shows its notice again; "
+    return f"your choice can't be kept ({problem}). {until}to say no for good, set {environment.SEND}=false"
+
+
+def _forget(where: Storage) -> tuple[int, str]:
+    """Delete the id, the log and what waits, each as far as that goes: how much waited, and what could not be."""
     spool = Spool(where.spool)
-    waiting = len(spool.waiting())
-    identity.forget(where)
-    spool.clear()
-    log.clear(where)
-    return waiting
+    waiting = _count(spool)
+    problems = [_attempt(delete, item) for delete, item in ((identity.forget, where), (log.clear, where))]
+    return waiting, "; ".join(filter(None, [*problems, _attempt(spool.clear)]))
 
 
-def _next_attempt(known: breaker.Breaker) -> str | None:
-    if known.gone:
-        return "never: the endpoint is gone for good"
-    return event.timestamp(known.not_before) if known.not_before > time.time() else None
+def _count(spool: Spool) -> int:
+    try:
+        return len(spool.waiting())
+    except StorageError:
+        return 0
 
 
-def _status_text(found: dict[str, Any]) -> str:
-    lines = [
-        f"{found['tool']} {found['version']}: usage data is {'' if found['recording'] else 'NOT '}recorded",
-        f"  because {found['reason']} ({found['decided_by']})",
-        "",
-        "Sources, in order; the first that says no wins:",
-        *(f"  {item['source']:<12} {item['says_no'] or '-'}" for item in found["sources"]),
-        "",
-        f"told          {found['told'] or 'not yet'}",
-        f"id            {found['client_id'] or 'none'}",
-        f"waiting       {found['waiting']} events",
-        "sent          {events} events in {requests} requests, {bytes} bytes".format(**found["sent"]),
-        f"last attempt  {_attempt_text(found['last_attempt'])}",
-        *([f"next attempt  {found['next_attempt']}"] if found["next_attempt"] else []),
-        f"to            {', '.join(found['destinations']) or 'nowhere'}",
-        f"files         {found['files']['configuration']}",
-        f"              {found['files']['state']}",
-    ]
-    return "\n".join(lines) + "\n"
-
-
-def _attempt_text(last: dict[str, Any] | None) -> str:
-    if last is None:
-        return "none"
-    return f"{last.get('sent_at')}: {last.get('delivery')} ({last.get('status') or last.get('problem')})"
+def _attempt(act: Callable[..., None], *arguments: Any) -> str:
+    """Do it; what went wrong, empty if nothing did."""
+    try:
+        act(*arguments)
+    except (StorageError, OSError) as error:
+        return str(error)
+    return ""
 
 
 def _pretty(document: Any) -> str:

@@ -7,6 +7,8 @@ import time
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from cli_analytics import breaker, storage
 from cli_analytics.breaker import LONGEST_PAUSE_SECONDS, Breaker
@@ -88,10 +90,55 @@ def test_gone_is_for_good_until_the_version_changes(where: Storage) -> None:
     assert breaker.read(where).due("1.2.4")
 
 
-@pytest.mark.parametrize(
-    "content", [b"", b"failures: 1\n", b"failures: x\nnot_before: 1\ngone: \n", b"\xff", b"1\n2\n3\n"]
-)
-def test_what_is_no_breaker_is_an_error_and_nothing_is_due(where: Storage, content: bytes) -> None:
+def test_every_version_that_was_told_stays_so_until_an_attempt_goes_well(where: Storage) -> None:
+    versions = ["1.2.3", "1.2.4", "", "2.0 beta 1"]
+    for version in versions:
+        breaker.stop(where, version)
+    breaker.attempted(where)
+    breaker.postpone(where, 3600)
+    assert not any(breaker.read(where).due(version) for version in versions)
+    breaker.succeeded(where)
+    assert all(breaker.read(where).due(version) for version in versions)
+
+
+def test_no_more_versions_are_remembered_than_anybody_uses(where: Storage) -> None:
+    for number in range(100):
+        breaker.stop(where, f"1.{number}")
+    assert breaker.read(where).due("1.0")
+    assert not breaker.read(where).due("1.99")
+    assert os.stat(where.breaker).st_size < 500
+
+
+TORN = [b"", b"failures: 1\n", b"failures: x\nnot_before: 1\ngone: \n", b"\xff", b"1\n2\n3\n", b"\0" * 50]
+TORN += [b"failures: -9\nnot_before: 1\ngone: \n", b"failures: 1\nnot_before: 1" + b"0" * 400 + b"\ngone: \n"]
+
+
+@pytest.mark.parametrize("content", TORN)
+def test_what_is_no_breaker_is_a_pause_of_a_day_and_then_forgotten(where: Storage, content: bytes) -> None:
     storage.replace(where.breaker, content)
-    with pytest.raises(StorageError, match="breaker"):
+    assert LONGEST_PAUSE_SECONDS - 5 < pause(where) <= LONGEST_PAUSE_SECONDS
+    assert not breaker.read(where).due("1.2.3")
+    os.utime(where.breaker, (0, time.time() - LONGEST_PAUSE_SECONDS - 5))
+    assert breaker.read(where).due("1.2.3")
+    breaker.attempted(where)
+    assert breaker.read(where).failures == 1
+    assert pause(where) <= 60
+
+
+@settings(deadline=None, max_examples=100)
+@given(st.binary(max_size=100), st.integers(-(2**40), 2**40))
+def test_whatever_it_holds_there_is_an_answer_and_it_can_be_written_anew(
+    tmp_path_factory: pytest.TempPathFactory, content: bytes, number: int
+) -> None:
+    where = storage.locate("mytool", {"HOME": str(tmp_path_factory.getbasetemp())})
+    for text in (content, b"failures: %d\nnot_before: %d\ngone: %s\n" % (number, number, content)):
+        storage.replace(where.breaker, text)
+        assert breaker.read(where).due("1.2.3") in (True, False)
+        breaker.attempted(where)
+        assert 0 < pause(where) <= LONGEST_PAUSE_SECONDS
+
+
+def test_one_that_cannot_be_read_at_all_is_an_error_and_nothing_is_due(where: Storage) -> None:
+    os.makedirs(where.breaker)
+    with pytest.raises(StorageError):
         breaker.read(where)

@@ -14,7 +14,7 @@ import pytest
 from environment_of_a_user import ENDPOINT, Ended, UserOf
 from support import on_terminal
 
-from cli_analytics import breaker, log
+from cli_analytics import log
 
 JOTTER = ("-m", "cli_analytics.demo.jotter")
 ALL = ("status", "on", "off", "log", "preview", "reset")
@@ -145,62 +145,6 @@ def test_reset_gives_a_new_id(user: UserOf) -> None:
     assert [event["anonymousId"] for event in user.events()] == [identity(user)]
 
 
-def test_status_shows_all_there_is_to_know(user: UserOf) -> None:
-    as_json(user, "on")
-    work(user)
-    breaker.postpone(user.where, 600)
-    shown = as_json(user, "status")
-    assert (shown["tool"], shown["version"]) == ("jotter", "1.4.0")
-    assert (shown["recording"], shown["decided_by"]) == (True, "default")
-    assert shown["told"] == time.strftime("%Y-%m-%d", time.gmtime())
-    assert shown["client_id"] == identity(user)
-    assert shown["waiting"] == 1
-    assert shown["last_attempt"] is None
-    assert shown["next_attempt"]
-    assert shown["sent"] == {"requests": 0, "events": 0, "bytes": 0}
-    assert shown["destinations"] == [ENDPOINT]
-    assert shown["files"] == {"configuration": user.where.config, "state": user.where.state}
-    text = analytics(user, "status")
-    for word in ("jotter 1.4.0: usage data is recorded", identity(user), "1 event", ENDPOINT, user.where.config):
-        assert word in text
-
-
-SOURCES = [
-    ("machine", {}, {"etc/jotter/analytics/choice": "off"}),
-    ("machine", {"DO_NOT_TRACK": "1"}, {"etc/cli-analytics/choice": "off"}),
-    ("environment", {"DO_NOT_TRACK": "1"}, {CHOICE: "off"}),
-    ("environment", {"SEND_ANONYMOUS_USAGE_INFO": "ture"}, {CHOICE: "on"}),
-    ("environment", {"JOTTER_NO_ANALYTICS": "yes"}, {}),
-    ("choice", {"CI": "true"}, {CHOICE: "off 2026-01-02\n"}),
-    ("choice", {}, {CHOICE: "perhaps"}),
-    ("choice", {}, {".config/cli-analytics/choice": "off"}),
-    ("ci", {"GITHUB_ACTIONS": "true"}, {CHOICE: "on"}),
-    ("development", {"PYTEST_CURRENT_TEST": "this"}, {}),
-    ("storage", {}, {".config/jotter": ""}),
-    ("notice", {}, {}),
-    ("default", {"SEND_ANONYMOUS_USAGE_INFO": "true"}, {}),
-]
-
-
-@pytest.mark.parametrize(("source", "variables", "files"), SOURCES)
-def test_status_says_which_source_won(
-    user: UserOf, source: str, variables: dict[str, str], files: dict[str, str]
-) -> None:
-    for path, content in files.items():
-        put(user, path, content)
-    shown = as_json(user, "status", **variables)
-    assert shown["decided_by"] == source
-    says_no = [item["source"] for item in shown["sources"] if item["says_no"]]
-    assert shown["recording"] is (not says_no)
-    assert says_no[:1] == ([] if source == "default" else [source])
-    assert shown["reason"] in analytics(user, "status", **variables)
-
-
-def test_the_flag_of_a_run_counts_too(user: UserOf) -> None:
-    ended = user.run(*JOTTER, "--no-analytics", "analytics", "status", "--json")
-    assert json.loads(ended.stdout)["decided_by"] == "flag"
-
-
 def test_preview_shows_what_would_be_sent_and_where(user: UserOf) -> None:
     (sample,) = as_json(user, "preview")
     assert sample["to"] == f"{ENDPOINT}/v1/batch"
@@ -219,21 +163,19 @@ def test_log_shows_what_was_sent_byte_for_byte(user: UserOf) -> None:
         "sent_at": "2026-01-02T03:04:05.678Z",
         "to": ENDPOINT,
         "events": 2,
+        "bytes": 311,
         "delivery": "DELIVERED",
         "status": 200,
         "body": '{"batch":[]}',
     }
     log.append(user.where, entry)
-    assert as_json(user, "log") == [entry]
+    assert as_json(user, "log") == [{**entry, "sent": {"requests": 1, "events": 2, "bytes": 311}}]
     assert analytics(user, "log") == (
         f'2026-01-02T03:04:05.678Z  2 events to {ENDPOINT}: DELIVERED (200)\n{{"batch":[]}}\n'
     )
 
 
 UNUSABLE = [
-    ("status", STAMP, "folder"),
-    ("status", STAMP, "not one of ours"),
-    ("status", CLIENT_ID, "not one of ours"),
     ("on", ".config/jotter", "not a folder"),
     ("off", ".config/jotter", "not a folder"),
     ("off", CLIENT_ID, "folder"),
