@@ -12,6 +12,8 @@ The way of one event:
     ── sender's process ──  drain.py       claim → gate → sink → POST → done, release or drop
     ── collector ──                        decode → gate → de-duplicate → archive → 200
     ── operator ──                         cli-analytics report archive/ → CSV
+
+PYTEST_DONT_REWRITE: a host that runs pytest itself has imported this before its plugin is loaded.
 """
 
 __version__ = "0.1.0"

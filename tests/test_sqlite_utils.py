@@ -199,7 +199,8 @@ def _run_both(cache: Path, folder: Path) -> None:
     with _collector(folder / "archive") as endpoint:
         paths = os.pathsep.join(map(str, (ROOT, EXAMPLE, site)))
         user = _user(home, endpoint, PYTHONPATH=paths, SUITE_NOTES=folder / "notes")
-        user[environment.SEND] = "true"  # whoever sets it was told
+        tool = [str(cache / "venv" / "bin" / "python"), str(SCRIPT), "memory", "select 1"]
+        assert "sqlite-utils analytics off" in on_terminal(tool, {**user, "PYTHONPATH": str(ROOT)}, folder).terminal
         _run_suite(cache, folder / "instrumented", user, "-p", "suite_plugin")
         where = storage.locate("sqlite-utils", user)
         until(Spool(where.spool).is_empty)

@@ -1,0 +1,1 @@
+"""Testing: what the tests of a host get. plugin.py is the pytest plugin; the rest serves it."""
