@@ -13,7 +13,10 @@ import nox
 
 PYTHONS = ["3.9", "3.10", "3.11", "3.12", "3.13", "3.14"]
 MAIN = f"{sys.version_info[0]}.{sys.version_info[1]}"
-TOUCHING_DEPENDENCIES = ("click", "click_trees", "endings", "users_in_trees", "user_commands", "storage", "delivery")
+TOUCHING_DEPENDENCIES = (
+    *("click", "click_trees", "endings", "users_in_trees", "user_commands", "storage"),
+    *("delivery", "delivery_proxies", "delivery_trust", "network_faults"),
+)
 MANIFEST, PAGE = "cli_analytics/demo/analytics.toml", "docs/ANALYTICS.md"
 
 nox.needs_version = ">=2024.4.15"
