@@ -1,6 +1,6 @@
-"""Installation: a virtual environment of the bench's own, with the package of this checkout and the peers.
+"""Installation: virtual environments of the bench's own, with the package of this checkout, and the peers in one.
 
-It lies in .cache/bench/, which git ignores, and stays there; only the package is installed anew for every run.
+They lie in .cache/bench/, which git ignores, and stay there; only the package is installed anew for every run.
 """
 
 from __future__ import annotations
@@ -9,12 +9,15 @@ import json
 import os
 import shutil
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
 ROOT = Path(__file__).resolve().parent.parent
 CACHE = ROOT / ".cache" / "bench"
 REQUIREMENTS = Path(__file__).with_name("requirements.txt")
+IMPORTS = Path(__file__).with_name("imports.txt")
+NEEDED = frozenset({"click", "requests", "hatchling"})
 
 _DESCRIBE = """
 import importlib.metadata, json, platform, sysconfig
@@ -24,6 +27,10 @@ print(json.dumps({
     "packages": {found.metadata["Name"]: found.version for found in importlib.metadata.distributions()},
 }))
 """
+
+
+class InstallationError(Exception):
+    """What every host needs could not be installed."""
 
 
 class Installation(NamedTuple):
@@ -37,36 +44,70 @@ class Installation(NamedTuple):
 
 
 def install(base: str) -> Installation:
-    """An environment for the interpreter `base`. Raises CalledProcessError where ours can't be installed."""
-    version = _output(base, "-c", "import sys; print(sys.version.split()[0], sys.base_prefix.replace('/', '-'))")
-    folder = CACHE / version.strip().replace(" ", "")
-    python = str(folder / "bin" / "python")
-    kept = folder / REQUIREMENTS.name
-    if not kept.exists() or kept.read_bytes() != REQUIREMENTS.read_bytes():
-        shutil.rmtree(folder, ignore_errors=True)
-        subprocess.run([base, "-m", "venv", str(folder)], check=True)
-        _install_requirements(python)
-        shutil.copyfile(REQUIREMENTS, kept)
+    """An environment for the interpreter `base`. Raises CalledProcessError or InstallationError."""
+    python = _environment(base, CACHE, REQUIREMENTS, _install_what_there_is)
+    found = _describe(python)
+    if NEEDED & set(found.missing):
+        raise InstallationError(f"{base}: could not be installed: {', '.join(found.missing)}")
     _pip(python, "--no-deps", "--no-build-isolation", "--force-reinstall", str(ROOT), check=True)
     return _describe(python)
 
 
-def _install_requirements(python: str) -> None:
+def build(python: str) -> Path:
+    """A wheel of this checkout, built in an environment of `install`. Raises CalledProcessError."""
+    folder = CACHE / "wheel"
+    shutil.rmtree(folder, ignore_errors=True)
+    command = ["wheel", "--quiet", "--no-deps", "--no-build-isolation", "--wheel-dir", str(folder), str(ROOT)]
+    subprocess.run([python, "-m", "pip", *command], env=_environ(), check=True)
+    return next(folder.glob("*.whl"))
+
+
+def install_wheel(base: str, wheel: Path) -> Installation:
+    """An environment for `base` with the wheel, and what it needs, only. Raises CalledProcessError."""
+    python = _environment(base, CACHE / "imports", IMPORTS, _install_all)
+    _pip(python, "--no-deps", "--force-reinstall", str(wheel), check=True)
+    return _describe(python)
+
+
+def identity(base: str) -> str:
+    """The version of an interpreter and where it is installed, in a word. Raises CalledProcessError or OSError."""
+    words = _output(base, "-c", "import sys; print(sys.version.split()[0], sys.base_prefix.replace('/', '-'))")
+    return words.strip().replace(" ", "")
+
+
+def _environment(base: str, cache: Path, requirements: Path, install: Callable[[str, Path], None]) -> str:
+    """The interpreter of an environment in `cache`, made anew where the requirements have changed."""
+    folder = cache / identity(base)
+    python = str(folder / "bin" / "python")
+    kept = folder / requirements.name
+    if not kept.exists() or kept.read_bytes() != requirements.read_bytes():
+        shutil.rmtree(folder, ignore_errors=True)
+        subprocess.run([base, "-m", "venv", str(folder)], check=True)
+        install(python, requirements)
+        shutil.copyfile(requirements, kept)
+    return python
+
+
+def _install_all(python: str, requirements: Path) -> None:
+    _pip(python, "-r", str(requirements), check=True)
+
+
+def _install_what_there_is(python: str, requirements: Path) -> None:
     """All at once; where that fails one by one, so that a peer that can't be had is missing alone."""
-    if not _pip(python, "-r", str(REQUIREMENTS)):
-        for requirement in _requirements():
+    if not _pip(python, "-r", str(requirements)):
+        for requirement in _lines(requirements):
             _pip(python, requirement)
 
 
 def _describe(python: str) -> Installation:
     found = json.loads(_output(python, "-c", _DESCRIBE))
-    names = [requirement.split("==")[0] for requirement in _requirements()]
+    names = dict.fromkeys(requirement.split("==")[0] for requirement in _lines(REQUIREMENTS))
     missing = tuple(name for name in names if name not in found["packages"])
     return Installation(python, found["version"], found["optimized"], found["packages"], missing)
 
 
-def _requirements() -> list[str]:
-    lines = REQUIREMENTS.read_text(encoding="utf-8").splitlines()
+def _lines(requirements: Path) -> list[str]:
+    lines = requirements.read_text(encoding="utf-8").splitlines()
     return [line for line in lines if line and not line.startswith("#")]
 
 

@@ -6,7 +6,7 @@ import os
 
 from bench import process
 from bench.process import Run
-from bench.variants import PAUSE_LEFT_SECONDS, SETTLE_SECONDS, Ours
+from bench.variants import PAUSE_LEFT_SECONDS, SETTLE_SECONDS, BareAgain, Ours, Variant
 
 
 class Steady(Ours):
@@ -104,3 +104,6 @@ class FirstRun(Ours):
         self.expect(not self.events(), "it recorded an event")
         self.expect(not os.path.exists(os.path.join(self.home, ".config/hello")), "there is a client id")
         self.expect(not process.living(self.home), "it started a process")
+
+
+OURS: tuple[type[Variant], ...] = (BareAgain, Steady, SenderStarted, OptedOut, OptedOutFromTheStart, FirstRun)

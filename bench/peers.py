@@ -55,3 +55,6 @@ class Segment(Peer):
     name = "segment-analytics-python"
     script = "hello_segment.py"
     package = "segment-analytics-python"
+
+
+PEERS: tuple[type[Variant], ...] = (Requests, Iterative, Posthog, Segment)

@@ -5,22 +5,31 @@ from __future__ import annotations
 import os
 import select
 import signal
+import sys
+import tempfile
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, NamedTuple
 
 POLL_SECONDS = 0.01
+SCALE = Path(__file__).with_name("scale.py")
 
 
 class Run(NamedTuple):
-    """One timed run. CPU is the process's own and that of children it waited for; `terminal` is what it said there."""
+    """One run. CPU is the process's own and that of children it waited for; `terminal` is what it said there.
+
+    `peak_mib` is the most memory that was resident, 0 where the run was not weighed.
+    """
 
     wall_ms: float
     cpu_ms: float
     status: int
     capped: bool
     terminal: str
+    peak_mib: float = 0.0
 
 
 def take_priority() -> bool:
@@ -34,6 +43,17 @@ def take_priority() -> bool:
     except PermissionError:
         return False
     return True
+
+
+@contextmanager
+def ordinary_priority() -> Iterator[None]:
+    """For work whose time does not matter: others may have the machine meanwhile."""
+    policy = os.sched_getscheduler(0)
+    os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
+    try:
+        yield
+    finally:
+        os.sched_setscheduler(0, policy, os.sched_param(1 if policy == os.SCHED_FIFO else 0))
 
 
 def run(command: list[str], environ: Mapping[str, str], *, terminal: bool, cap_seconds: float) -> Run:
@@ -57,6 +77,24 @@ def run(command: list[str], environ: Mapping[str, str], *, terminal: bool, cap_s
     code = os.waitstatus_to_exitcode(status)
     cpu = usage.ru_utime + usage.ru_stime
     return Run(wall * 1000, cpu * 1000, code, code == -signal.SIGKILL and wall >= cap_seconds, said)
+
+
+def weigh(command: list[str], environ: Mapping[str, str], *, terminal: bool, cap_seconds: float) -> Run:
+    """Run a command, and know the peak of its memory; its wall time is not its own."""
+    with tempfile.NamedTemporaryFile() as file:
+        scale = [sys.executable, "-I", "-S", str(SCALE), file.name]
+        found = run([*scale, *command], environ, terminal=terminal, cap_seconds=cap_seconds)
+        return found._replace(peak_mib=int(file.read() or 0) / 1024)
+
+
+def memory_mib(pid: int, key: str) -> float:
+    """What the kernel says of a living process: VmHWM is the peak, VmRSS what it holds now. 0 of one that has ended."""
+    try:
+        with open(f"/proc/{pid}/status", encoding="utf-8", errors="replace") as file:
+            found = next((line for line in file if line.startswith(f"{key}:")), "")
+    except OSError:
+        return 0.0
+    return int(found.split()[1]) / 1024 if found else 0.0
 
 
 def living(home: str) -> set[int]:

@@ -30,9 +30,22 @@ class Results:
         self.runs: dict[str, list[Pair]] = {name: [] for name in names}
         self.untrue: list[str] = []
 
+    def not_counted(self) -> str:
+        """What to say of the runs that do not count; nothing where there are none."""
+        lines = "\n".join(f"* {text}" for text in self.untrue)
+        return f"Not counted, because the run did not do what it claims:\n\n{lines}" if lines else ""
+
 
 def measure(variants: Sequence[Variant], plan: Plan, say: Say) -> Results:
-    """Run all rounds. Raises Untrue when too many runs do not do what they claim."""
+    """Run all rounds, then close the variants. Raises Untrue when too many runs do not do what they claim."""
+    try:
+        return _all_rounds(variants, plan, say)
+    finally:
+        for variant in variants:
+            variant.close()
+
+
+def _all_rounds(variants: Sequence[Variant], plan: Plan, say: Say) -> Results:
     names = [variant.name for variant in variants]
     results = Results(names)
     for variant in variants:

@@ -41,6 +41,7 @@ class Variant:
 
     name = ""
     script = "hello_bare.py"
+    bare_script = "hello_bare.py"  # what it is compared with
     package = ""  # the peer it needs
     terminal = False
     variables: dict[str, str] = {}
@@ -50,11 +51,12 @@ class Variant:
         self.network = network
         self.home = tempfile.mkdtemp(prefix="bench-")
         self.cap_seconds = 60.0
+        self.launch = process.run
 
     def measure(self) -> Pair:
         """One counted run and the bare one that it is compared with. Raises Untrue."""
         self.prepare()
-        bare = self.start("hello_bare.py")
+        bare = self.start(self.bare_script)
         run = self.start(self.script, terminal=self.terminal, **self.variables)
         if not run.capped:
             self.expect(run.status == 0, f"exit status {run.status}")
@@ -83,16 +85,29 @@ class Variant:
         shutil.rmtree(self.home, ignore_errors=True)
 
     def start(self, script: str, *, terminal: bool = False, **variables: str) -> Run:
-        """Run a host in this home, with nothing in its environment that changes how it runs."""
-        environ = {"PATH": os.defpath, "HOME": self.home, "LANG": "C.UTF-8", "BENCH_ENDPOINT": self.network.url}
-        environ.update({"CLI_ANALYTICS_ENDPOINT": self.network.url, **variables})
-        command = [self.python, str(HOSTS / script)]
-        return process.run(command, environ, terminal=terminal, cap_seconds=self.cap_seconds)
+        """Run a host in this home."""
+        return self.launch(
+            self.command(script), self.environ(**variables), terminal=terminal, cap_seconds=self.cap_seconds
+        )
+
+    def command(self, script: str) -> list[str]:
+        """What runs a host."""
+        return [self.python, str(HOSTS / script)]
+
+    def environ(self, **variables: str) -> dict[str, str]:
+        """All that there is in the environment: nothing that changes how a host runs."""
+        endpoints = {"BENCH_ENDPOINT": self.network.url, "CLI_ANALYTICS_ENDPOINT": self.network.url}
+        return {"PATH": os.defpath, "HOME": self.home, "LANG": "C.UTF-8", **endpoints, **variables}
 
     def expect(self, claim: bool, otherwise: str) -> None:
         """Raises Untrue with `otherwise` unless the claim is true."""
         if not claim:
-            raise Untrue(f"{self.name}, {self.network.name}: {otherwise}")
+            raise Untrue(f"{self.label}: {otherwise}")
+
+    @property
+    def label(self) -> str:
+        """What it is and where."""
+        return f"{self.name}, {self.network.name}" if self.network.name else self.name
 
     @property
     def healthy(self) -> bool:
@@ -122,6 +137,7 @@ class Ours(Variant):
         """The notice was shown: by a run on a terminal, as it happens."""
         if not (self.state / "stamp").exists():
             self.start(self.script, terminal=True)
+            self.expect((self.state / "stamp").exists(), "the notice was not shown")
         self.remember()
 
     def remember(self) -> None:
