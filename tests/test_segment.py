@@ -29,7 +29,7 @@ def test_a_batch_is_a_post_of_compressed_json_with_the_key_as_user() -> None:
     [request] = sinks.encode([{"event": "a"}, {"event": "b"}], CONFIG, SENT_AT)
     assert request.url == "https://collect.example.org/base/v1/batch"
     assert request.events == 2
-    assert body(request) == {"batch": [{"event": "a"}, {"event": "b"}], "sentAt": SENT_AT, "writeKey": 'a "key"'}
+    assert body(request) == {"batch": [{"event": "a"}, {"event": "b"}], "sentAt": SENT_AT}
     scheme, _, credentials = request.headers["Authorization"].partition(" ")
     assert (scheme, base64.b64decode(credentials)) == ("Basic", b'a "key":')
     assert request.headers["Content-Type"] == "application/json"

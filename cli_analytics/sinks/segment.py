@@ -1,9 +1,10 @@
 """Segment: the HTTP Tracking API, https://segment.com/docs/connections/sources/catalog/libraries/server/http-api/ .
 
     POST /v1/batch      Authorization: Basic base64(write_key + ":")      Content-Encoding: gzip
-    {"batch": [<event>, …], "sentAt": "…", "writeKey": "…"}
+    {"batch": [<event>, …], "sentAt": "…"}
 
-RudderStack, Jitsu and our own collector take the same. A retry carries the same messageIds and a new sentAt.
+RudderStack, Jitsu and our own collector take the same. A retry carries the same messageIds and a new sentAt. The key is
+in the header alone: the body is what the user's log keeps.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ def encode(events: Sequence[Event], config: SinkConfig, sent_at: str) -> list[Re
 
 def _request(batch: Sequence[str], config: SinkConfig, sent_at: str) -> Request:
     key = config.settings["write_key"]
-    envelope = f'{{"batch":[{",".join(batch)}],"sentAt":{event.encode(sent_at)},"writeKey":{event.encode(key)}}}'
+    envelope = f'{{"batch":[{",".join(batch)}],"sentAt":{event.encode(sent_at)}}}'
     headers = {
         "Authorization": f"Basic {base64.b64encode(f'{key}:'.encode()).decode()}",
         "Content-Type": "application/json",
