@@ -126,7 +126,7 @@ class Analytics:
     def say(self, text: str) -> None:
         """One line under CLI_ANALYTICS_DEBUG, silence otherwise."""
         if environment.debug(self.environ):
-            self.print_line(f"{self.tool} analytics: {text}")
+            self.print_line(f"{self.tool} analytics: {' '.join(text.splitlines())}")
 
     def print_line(self, line: str) -> None:
         """To stderr, if anybody reads it."""

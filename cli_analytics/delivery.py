@@ -50,7 +50,7 @@ class Outcome(NamedTuple):
 
 def send(request: Request) -> Outcome:
     """POST the request, once. Raises nothing that the network can cause."""
-    headers = {**request.headers, "User-Agent": f"cli-analytics/{__version__}"}
+    headers = {**request.headers, "User-Agent": f"cli-analytics/{__version__}", "Accept-Encoding": "identity"}
     try:
         # `auth` keeps requests from looking for credentials of the user's in ~/.netrc.
         with (

@@ -1,7 +1,7 @@
 """Disclosure: how do we say it? The notice, docs/ANALYTICS.md and the digest, all from the manifest.
 
 The digest covers what a user is told: who collects what, why, where it goes and for how long. A comment, a rewording of
-the page's address or the order of the tables do not change it; a new property or recipient does.
+the page's address or the order of tables and lists do not change it; a new property or recipient does.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 from cli_analytics import environment
 from cli_analytics.manifest import Manifest, SinkConfig
-from cli_analytics.properties import Declaration
+from cli_analytics.properties import Declaration, Kind, OneOf
 
 CONTEXT = (
     ("app, library", "the versions of the tool and of cli-analytics, which does the collecting"),
@@ -34,6 +34,11 @@ HOW = (
     "stands for the installation, never for you or your machine."
 )
 NEVER = "arguments, values of options, file names, paths, host names, user names, addresses, texts of errors"
+
+# What would mean something in a table of Markdown.
+_AS_IT_IS = str.maketrans(
+    {"|": "\\|", "&": "&amp;", "<": "&lt;", ">": "&gt;", "\\": "&#92;", "`": "&#96;", "*": "&#42;"}
+)
 
 
 def digest(declared: Manifest) -> str:
@@ -86,7 +91,7 @@ def _page(declared: Manifest) -> Iterator[str]:
     when = "unless you say no" if policy.default == "on" else "if you say yes"
     yield f"{tool.name} collects pseudonymous usage data, {when}. This page is everything about it."
     yield from ("", "## Why", "")
-    yield from (f"- `{name}`: {item.why}." for name, item in declared.events.items() if item.properties)
+    yield from (f"- `{name}`: {item.why}." for name, item in declared.events.items())
     yield from _what(declared)
     yield from ("", "## When and where", "", f"When a command runs. {_default(declared)}")
     yield f"Where to: {', '.join(_recipients(declared.sinks)) or 'nowhere yet'}, over HTTPS."
@@ -104,10 +109,10 @@ def _page(declared: Manifest) -> Iterator[str]:
 def _what(declared: Manifest) -> Iterator[str]:
     yield from ("", "## What", "")
     for name, item in declared.events.items():
-        if item.properties:
-            yield from (f"### `{name}`", "", "| property | what it may be |", "| --- | --- |")
-            yield from (f"| `{key}` | {_cell(kind.allowed())} |" for key, kind in item.properties.items())
-            yield ""
+        head = ("| property | what it may be |", "| --- | --- |") if item.properties else ("Only that it happened.",)
+        yield from (f"### `{name}`", "", *head)
+        yield from (f"| `{key}` | {_cell(kind.allowed())} |" for key, kind in item.properties.items())
+        yield ""
     yield from ("### With every event", "", "| | |", "| --- | --- |")
     yield from (f"| `{name}` | {meaning} |" for name, meaning in CONTEXT)
     yield from ("", f"Never: {NEVER}. `context.ip` is always `0.0.0.0`, which tells the receiver to store none.")
@@ -141,7 +146,12 @@ def _default(declared: Manifest) -> str:
 
 
 def _facts(item: Declaration) -> dict[str, Any]:
-    return {"why": item.why, "properties": {key: kind.allowed() for key, kind in item.properties.items()}}
+    return {"why": item.why, "properties": {key: _set(kind) for key, kind in item.properties.items()}}
+
+
+def _set(kind: Kind) -> Any:
+    """A list as such: its words would be the same for `a, b` as for `a` and `b`."""
+    return sorted(kind.values) if isinstance(kind, OneOf) else kind.allowed()
 
 
 def _recipients(sinks: Sequence[SinkConfig]) -> list[str]:
@@ -149,7 +159,7 @@ def _recipients(sinks: Sequence[SinkConfig]) -> list[str]:
 
 
 def _sentence(declared: Manifest) -> str:
-    whys = (item.why[:1].lower() + item.why[1:] for item in declared.events.values() if item.properties)
+    whys = (item.why[:1].lower() + item.why[1:] for item in declared.events.values())
     return "; ".join(whys)
 
 
@@ -167,4 +177,4 @@ def _wrapped(line: str) -> str:
 
 
 def _cell(text: str) -> str:
-    return text.replace("|", "\\|").replace("<", "&lt;").replace(">", "&gt;")
+    return text.translate(_AS_IT_IS)

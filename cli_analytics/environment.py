@@ -117,7 +117,8 @@ def handover(environ: Mapping[str, str]) -> Optional[tuple[str, str, str]]:
 
 def is_client_id(text: str) -> bool:
     """True for a UUID in its usual form, in lower case."""
-    return text[8:24:5] == "----" and len(text.replace("-", "")) == 32 and not text.strip("-0123456789abcdef")
+    digits = text.replace("-", "")
+    return len(text) == 36 and text[8:24:5] == "----" and len(digits) == 32 and not digits.strip("0123456789abcdef")
 
 
 def debug(environ: Mapping[str, str]) -> bool:

@@ -92,16 +92,20 @@ def encode(value: Any) -> str:
     if isinstance(value, float) and value - value == 0:  # neither infinite nor not a number
         return float.__repr__(value)
     if isinstance(value, Mapping):
-        return "{" + ",".join(f"{_quoted(str(key))}:{encode(item)}" for key, item in value.items()) + "}"
+        return "{" + ",".join(f"{_key(key)}:{encode(item)}" for key, item in value.items()) + "}"
     if isinstance(value, (list, tuple)):
         return "[" + ",".join(map(encode, value)) + "]"
     raise TypeError(f"{type(value).__name__} is no JSON")
 
 
+def _key(key: Any) -> str:
+    return _quoted(key if isinstance(key, str) else str(key))
+
+
 def _quoted(text: str) -> str:
     """A JSON string. Nearly all of ours are plain, and to import json costs more than all of the recording."""
     if text.isascii() and text.isprintable() and '"' not in text and "\\" not in text:
-        return f'"{text}"'
+        return '"' + text + '"'  # formatted, a member of an Enum would be its name
     import json
 
     return json.dumps(text)

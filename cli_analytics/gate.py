@@ -16,8 +16,8 @@ from cli_analytics.event import IP, Event
 from cli_analytics.properties import Declaration
 
 _ID = re.compile(r"[A-Za-z0-9._:-]{1,100}")
-_TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:?\d\d)")
-_LABEL = re.compile(r"[A-Za-z0-9][\w.+-]{0,39}")
+_TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:?\d\d)", re.ASCII)
+_LABEL = re.compile(r"[A-Za-z0-9][\w.+-]{0,39}", re.ASCII)
 
 # The context, closed: key → what it may hold. An inner table is a nested context.
 _CONTEXT: Mapping[str, Any] = {
@@ -26,7 +26,7 @@ _CONTEXT: Mapping[str, Any] = {
     "app": {"name": _LABEL, "version": _LABEL},
     "os": {"name": _LABEL},
     "arch": _LABEL,
-    "python": re.compile(r"\d{1,2}\.\d{1,3}"),
+    "python": re.compile(r"\d{1,2}\.\d{1,3}", re.ASCII),
     "cpus": int,
     "ci": frozenset({*environment.CI_VENDORS.values(), "other", "none"}),
     "container": frozenset({"docker", "podman", "kubernetes", "other", "none"}),

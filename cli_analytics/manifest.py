@@ -16,13 +16,18 @@ from typing import NamedTuple
 from cli_analytics import environment, properties
 from cli_analytics.errors import ManifestError
 from cli_analytics.properties import BUILT_IN, Declaration, Kind
-from cli_analytics.table import Table, inner, names, only, switch, text, within
+from cli_analytics.table import Table, inner, is_line, names, only, switch, text, within
 
 TOOL_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 EVENT_NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
 VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}")
-LOOPBACK = re.compile(r"http://(127(\.\d{1,3}){3}|localhost|\[::1\])(:\d{1,5})?(/.*)?")
+_PORT_AND_PATH = r"(:(?P<port>[0-9]{1,5}))?(/[^\s?#]*)?"
+_BYTE = r"(25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])"
+HTTPS = re.compile(rf"https://(\w[\w.-]*|\[[0-9A-Fa-f:.]+\]){_PORT_AND_PATH}")
+LOOPBACK = re.compile(rf"http://(127(\.{_BYTE}){{3}}|localhost|\[::1\]){_PORT_AND_PATH}")
 
+MAX_PORT = 65_535
+MAX_WHOLE = 2**53  # a larger number is not the same in every reader of JSON
 MAX_PROPERTIES = 20  # GA4 takes 25 parameters an event, of which the context needs some
 SEGMENT_ENDPOINT = "https://api.segment.io"
 
@@ -111,8 +116,10 @@ def destinations(declared: Manifest, environ: Mapping[str, str]) -> tuple[SinkCo
 
 def check_endpoint(value: str) -> str:
     """`value` without a trailing slash. Raises ManifestError for anything but https, or http on loopback."""
-    if not value.startswith("https://") and not LOOPBACK.fullmatch(value):
-        raise ManifestError(f"{value!r} would send in the clear", allowed="https://…, or http:// on loopback")
+    found = HTTPS.fullmatch(value) or LOOPBACK.fullmatch(value)
+    if found is None or int(found["port"] or 0) > MAX_PORT:
+        problem = "is no address of a server" if value.startswith("https://") else "would send in the clear"
+        raise ManifestError(f"{value!r} {problem}", allowed="https://<host>/<path>, or http:// on loopback")
     return value.rstrip("/")
 
 
@@ -214,7 +221,7 @@ def _narrowed(built_in: Declaration, table: Table) -> Declaration:
             raise ManifestError("is no property of this event", key=key, allowed=", ".join(kinds))
     exceptions = names(table, "exceptions")
     if exceptions and "exception" in kinds:
-        kinds["exception"] = properties.ExceptionName(exceptions)
+        kinds["exception"] = properties.ExceptionName(tuple(sorted(exceptions)))
     kinds.update(narrowed)
     return Declaration(
         text(table, "why") or built_in.why,
@@ -255,9 +262,9 @@ def _kind(table: Table) -> Kind:
 def _one_of(table: Table) -> Kind:
     only(table, {"one_of"})
     values = table["one_of"]
-    if not isinstance(values, list) or not all(isinstance(v, str) and 0 < len(v) <= 100 for v in values) or not values:
+    if not isinstance(values, list) or not all(is_line(v) and 0 < len(v) <= 100 for v in values) or not values:
         raise ManifestError(
-            "is not a list of strings", key="one_of", allowed='["csv", "json"], each of 1 to 100 characters'
+            "is not a list of strings", key="one_of", allowed='["csv", "json"], each of 1 to 100 characters on one line'
         )
     return properties.OneOf(tuple(values))
 
@@ -265,20 +272,25 @@ def _one_of(table: Table) -> Kind:
 def _bucket(table: Table) -> Kind:
     only(table, {"bucket"})
     edges = table["bucket"]
-    whole = isinstance(edges, list) and all(isinstance(e, int) and not isinstance(e, bool) for e in edges)
-    if not whole or not edges or sorted(set(edges)) != edges:
+    if not isinstance(edges, list) or not edges or not all(map(_is_whole, edges)) or sorted(set(edges)) != edges:
         raise ManifestError("is not a rising list of whole numbers", key="bucket", allowed="[10, 100, 1000]")
     return properties.Bucket(tuple(edges))
 
 
 def _integer(table: Table) -> Kind:
     only(table, {"type", "min", "max"})
-    low, high = table.get("min"), table.get("max")
-    for key, value in (("min", low), ("max", high)):
-        if not isinstance(value, int) or isinstance(value, bool):
-            raise ManifestError(f"is {value!r}", key=key, allowed="a whole number; an integer needs both bounds")
-    assert isinstance(low, int)
-    assert isinstance(high, int)
+    low, high = _bound(table, "min"), _bound(table, "max")
     if low > high:
         raise ManifestError(f"{low} is above max, {high}", key="min", allowed="min ≤ max")
     return properties.Integer(low, high)
+
+
+def _bound(table: Table, key: str) -> int:
+    value = table.get(key)
+    if not isinstance(value, int) or not _is_whole(value):
+        raise ManifestError(f"is {value!r}", key=key, allowed="a whole number; an integer needs both bounds")
+    return value
+
+
+def _is_whole(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and abs(value) <= MAX_WHOLE

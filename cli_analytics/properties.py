@@ -31,7 +31,8 @@ WEEK_MS = 7 * 24 * 3600 * 1000
 
 _VERSION = re.compile(
     r"\d{1,8}(\.\d{1,8}){0,5}"
-    r"([-.+_]?(a|b|c|rc|alpha|beta|pre|post|dev|final)?[-.]?\d{1,8}|[-.+](alpha|beta|rc|dev)){0,4}"
+    r"([-.+_]?(a|b|c|rc|alpha|beta|pre|post|dev|final)?[-.]?\d{1,8}|[-.+](alpha|beta|rc|dev)){0,4}",
+    re.ASCII,
 )
 _COMMAND = re.compile(r"[A-Za-z0-9][\w.:+-]{0,39}|<unknown>|<other>")
 _OPTION = re.compile(r"[-+/]{1,2}[A-Za-z0-9?][\w.-]{0,39}")

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, Optional
 
 from cli_analytics.errors import ManifestError
 
 Table = Mapping[str, Any]
+
+_BREAKS = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
 def within(key: str, build: Callable[[Any], Any], value: Any) -> Any:
@@ -36,11 +39,16 @@ def inner(table: Table, key: str) -> Table:
 def text(table: Table, key: str, *, required: bool = False) -> str:
     """The text `key`, empty where there is none. Raises ManifestError."""
     value = table.get(key, "")
-    if not isinstance(value, str) or (required and not value.strip()):
-        raise ManifestError(
-            "is missing" if key not in table else f"is {value!r}", key=key, allowed="a text that is not empty"
-        )
+    if not is_line(value) or (required and not value.strip()):
+        problem = "is missing" if key not in table else f"is {value!r}"
+        raise ManifestError(problem, key=key, allowed="a text that is not empty, on one line")
+    assert isinstance(value, str)
     return value
+
+
+def is_line(value: object) -> bool:
+    """True for a text on one line, without control characters: it is shown on terminals and in rows of tables."""
+    return isinstance(value, str) and _BREAKS.search(value) is None
 
 
 def switch(table: Table, key: str, default: str) -> str:

@@ -99,3 +99,14 @@ def test_two_processes_of_one_parent_make_no_two_equal_ids() -> None:
     assert os.read(read_end, 36).decode() != event.uuid4()
     os.close(read_end)
     os.close(write_end)
+
+
+class Shouted(str):
+    """As the members of an Enum of texts do, it shows itself differently."""
+
+    def __str__(self) -> str:
+        return f"Shouted.{self.upper()}"
+
+
+def test_a_text_of_another_class_is_its_value() -> None:
+    assert event.encode([Shouted("csv"), {Shouted("a"): Shouted('"')}]) == '["csv",{"a":"\\""}]'

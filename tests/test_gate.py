@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from manifests import documents, toml
 
 from cli_analytics import event, gate, manifest
 
@@ -87,6 +88,7 @@ def test_what_is_not_declared_stays_and_the_problem_names_the_key_and_no_value()
         {"timestamp": "yesterday"},
         {"timestamp": "2026-01-02"},
         {"timestamp": 1_767_323_045},
+        {"timestamp": "٢٠٢٦-01-02T03:04:05Z"},
     ],
 )
 def test_an_event_that_is_not_declared_or_not_well_formed_does_not_leave(changes: dict[str, Any]) -> None:
@@ -122,7 +124,7 @@ def test_the_context_is_closed() -> None:
         "os": {"name": "Linux", "version": SECRET},
         "device": {"id": SECRET},
         "arch": f"{SECRET}/{SECRET}",
-        "python": SECRET,
+        "python": "٣.١١",
         "cpus": SECRET,
         "ci": f"{SECRET} {SECRET}",
         "container": ["docker"],
@@ -193,3 +195,35 @@ def test_whatever_an_event_holds_only_declared_keys_and_values_leave(
 @given(st.dictionaries(st.text(max_size=12), anything, max_size=5))
 def test_whatever_a_document_is_it_leaves_or_it_does_not(found: dict[str, Any]) -> None:
     assert gate.check(found, DECLARED).event is None
+
+
+@settings(deadline=None, max_examples=100)
+@given(documents(), st.data())
+def test_an_event_of_any_manifest_passes_the_gate_as_it_is_and_nothing_else_of_it_does(
+    document: dict[str, Any], data: st.DataObject
+) -> None:
+    declared = manifest.parse(toml(document)).events
+    name = data.draw(st.sampled_from(sorted(declared)))
+    given_ = an_event(event=name, properties=data.draw(st.dictionaries(keys | st.just("ip"), anything)))
+    for key, kind in declared[name].properties.items():
+        given_["properties"][key] = data.draw(anything | allowed_by(kind))
+    left, problems = gate.check(json.loads(event.encode(plain(given_))), declared)
+    assert left is not None
+    assert left["properties"].keys() <= declared[name].properties.keys()
+    assert gate.check(json.loads(event.encode(left)), declared) == (left, ()), "and once more changes nothing"
+    assert SECRET not in re.sub(r"one of .*|'[^']*'", "", "\n".join(problems)), "a problem names keys"
+
+
+def allowed_by(kind: Any) -> st.SearchStrategy[Any]:
+    """Values that a kind cleans, and of lists all that is in them."""
+    numbers = st.integers() | st.floats(allow_nan=False, allow_infinity=False)
+    return st.sampled_from([*getattr(kind, "values", ()), "1.2.3", "build", "ValueError", True, ["--x"]]) | numbers
+
+
+def plain(document: Any) -> Any:
+    """The document without the numbers that JSON has not."""
+    if isinstance(document, dict):
+        return {key: plain(value) for key, value in document.items()}
+    if isinstance(document, list):
+        return [plain(value) for value in document]
+    return None if isinstance(document, float) and not math.isfinite(document) else document

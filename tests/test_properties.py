@@ -129,7 +129,8 @@ def test_versions(value: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "value", ["", "v1", "1.2.3 ", "1.2.3\n", "/etc", "1.2.3+ada.laptop", "1." * 30, "latest", "10.0.0.1.example.org"]
+    "value",
+    ["", "v1", "1.2.3 ", "1.2.3\n", "/etc", "1.2.3+ada.laptop", "1." * 30, "latest", "10.0.0.1.example.org", "١.٢"],
 )
 def test_what_is_no_version(value: str) -> None:
     with pytest.raises(UndeclaredError):

@@ -12,7 +12,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from datetime import datetime, timezone
-from itertools import islice
 from typing import Any
 
 import msgspec
@@ -23,10 +22,8 @@ Record = dict[str, Any]
 
 VERSION = 2  # of Segment's record
 MAX_TIME = 40  # characters; what is said once for a batch is archived with each of its events
-MAX_INTEGRATIONS = 30  # likewise
 
 _KEY = re.compile(r"[\w.:+/=-]{1,100}")
-_INTEGRATION = re.compile(r"[\w .+-]{1,40}")
 
 
 def build(checked: Event, sent: Mapping[str, Any], tool: str, write_key: str | None, received: datetime) -> Record:
@@ -84,9 +81,9 @@ def _corrected(original: datetime | None, sent_at: datetime | None, received: da
 
 
 def _integrations(value: Any) -> dict[str, bool]:
-    items = value.items() if isinstance(value, dict) else ()
-    switches = ((key, on) for key, on in items if isinstance(on, bool) and _INTEGRATION.fullmatch(key))
-    return dict(islice(switches, MAX_INTEGRATIONS))
+    """The one switch that every source may have; the names of others would be free text."""
+    every = value.get("All") if isinstance(value, dict) else None
+    return {"All": every} if isinstance(every, bool) else {}
 
 
 def _key(value: Any) -> str | None:

@@ -14,12 +14,15 @@ from typing import NamedTuple
 import audit
 import pytest
 from recorder import Recorder, recorder
-from support import User, on_terminal, user_at
+from support import MANIFEST, User, on_terminal, user_at
 from watch import listing, needs_proc, processes_at, until
 
+from cli_analytics import disclosure, manifest
 from cli_analytics.spool import Spool
 
 NETWORK = {"socket", "_socket", "ssl", "http.client", "urllib.request", "requests", "urllib3", "asyncio"}
+ID = "0b7e2f9a-1c3d-4e5f-8a9b-0c1d2e3f4a5b"
+DIGEST = disclosure.digest(manifest.parse(MANIFEST.encode()))  # so that it informs, where it does not say off
 YESTERDAY = date.today() - timedelta(days=2)  # in any time zone
 
 
@@ -98,6 +101,13 @@ SOURCES = {
     "DO_NOT_TRACK=1": Off({"DO_NOT_TRACK": "1"}),
     "DO_NOT_TRACK=1 beside a yes": Off({"DO_NOT_TRACK": "1", "SEND_ANONYMOUS_USAGE_INFO": "true"}),
     "a variable of policy.opt_out_env": Off({"MYTOOL_NO_ANALYTICS": "1"}),
+    "a hand-over that says off": Off({"CLI_ANALYTICS_HANDOVER": f"1:{ID}:{DIGEST}:off"}),
+    "a hand-over that says off beside a yes": Off(
+        {"CLI_ANALYTICS_HANDOVER": f"1:{ID}:{DIGEST}:off", "SEND_ANONYMOUS_USAGE_INFO": "true"}
+    ),
+    "a hand-over that can't be read": Off({"CLI_ANALYTICS_HANDOVER": f"1:{ID}:{DIGEST}"}),
+    "a hand-over of a later version": Off({"CLI_ANALYTICS_HANDOVER": f"2:{ID}:{DIGEST}:on"}),
+    "DO_NOT_TRACK=1 beside a hand-over": Off({"CLI_ANALYTICS_HANDOVER": f"1:{ID}:{DIGEST}:on", "DO_NOT_TRACK": "1"}),
     "--no-analytics": Off(arguments=("--no-analytics",)),
     "--no-analytics beside a yes": Off({"SEND_ANONYMOUS_USAGE_INFO": "1"}, ("--no-analytics",)),
     "the host's setting": Off({"HOST_SAYS_NO": "1"}),
