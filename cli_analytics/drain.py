@@ -16,7 +16,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Optional
 
 from cli_analytics import breaker, consent, delivery, environment, event, gate, identity, log, manifest, sinks, storage
@@ -68,6 +68,14 @@ def admit(content: bytes, declared: Manifest) -> Optional[Event]:
     return gate.check(found, declared.events).event if isinstance(found, dict) else None
 
 
+def checked(contents: Sequence[bytes], declared: Manifest, dropped: int) -> list[Event]:
+    """The events that may leave. The number of those that were dropped before travels with the first."""
+    events = [found for content in contents if (found := admit(content, declared))]
+    if events and dropped:
+        events[0]["context"]["dropped_events"] = dropped
+    return events
+
+
 def _detach() -> None:
     os.chdir("/")
     if sys.platform == "win32":
@@ -91,6 +99,7 @@ def _run(drain: Drain, lock: Optional[int]) -> None:
     what came before that is seen here, what comes later starts a sender of its own.
     """
     ends = time.monotonic() + LIFE_SECONDS
+    drain.claims.return_orphans()
     while lock is not None:
         going_on = _linger(drain, ends)
         identity.expire(drain.where, drain.manifest.policy.rotate_id_days)
@@ -128,7 +137,8 @@ def _send_batch(drain: Drain) -> bool:
     claimed = drain.claims.claim(BATCH_EVENTS)
     outcome = delivery.Outcome(delivery.RETRY)
     try:
-        outcome = _deliver(drain, _checked(drain, claimed))
+        contents = [content for _, content in claimed]
+        outcome = _deliver(drain, checked(contents, drain.manifest, drain.claims.claim_dropped()))
     finally:
         for name, _ in claimed:
             if outcome.delivery == delivery.RETRY:
@@ -138,15 +148,6 @@ def _send_batch(drain: Drain) -> bool:
     if outcome.delivery == delivery.DELIVERED:
         drain.claims.done_dropped()
     return outcome.delivery == delivery.DELIVERED or outcome == _NOTHING
-
-
-def _checked(drain: Drain, claimed: list[tuple[str, bytes]]) -> list[Event]:
-    """The events that may leave. The number of those that were dropped before travels with the first."""
-    events = [found for _, content in claimed if (found := admit(content, drain.manifest))]
-    dropped = drain.claims.claim_dropped()
-    if events and dropped:
-        events[0]["context"]["dropped_events"] = dropped
-    return events
 
 
 def _deliver(drain: Drain, events: list[Event]) -> delivery.Outcome:

@@ -28,6 +28,7 @@ from cli_analytics import (
     storage,
 )
 from cli_analytics import status as report
+from cli_analytics.claims import Claims
 from cli_analytics.errors import CliAnalyticsError
 from cli_analytics.host import Host
 from cli_analytics.manifest import Manifest
@@ -88,21 +89,31 @@ def reset(client: Host) -> tuple[dict[str, Any], str]:
 def preview(client: Host) -> tuple[list[dict[str, Any]], str]:
     """Show what would be sent now, without sending it."""
     where, declared = _where(client), _declared(client)
-    waiting = [found for content in Spool(where.spool).peek() if (found := drain.admit(content, declared))]
-    intro = f"{len(waiting)} waiting, to be sent like this:\n"
-    if not waiting:
-        sample = recording.build(
-            client, "command_run", {"command": client.tool, **SAMPLE}, client_id=identity.shown(where, client.environ)
-        )
-        found = drain.admit(event.encode(sample).encode(), declared)
-        waiting = [found] if found else []
+    batches = _batches(where, declared)
+    intro = f"{sum(map(len, batches))} waiting, to be sent like this:\n"
+    if not batches:
+        properties = {"command": client.tool, **SAMPLE}
+        sample = recording.build(client, "command_run", properties, client_id=identity.shown(where, client.environ))
+        batches = [drain.checked([event.encode(sample).encode()], declared, 0)]
         intro = "No event waits. This is what one looks like:\n"
     requests = [
         {"to": request.url, "body": json.loads(sinks.text(request))}
+        for batch in batches
         for config in manifest.destinations(declared, client.environ)
-        for request in sinks.encode(waiting, config, event.timestamp(time.time()))
+        for request in sinks.encode(batch, config, event.timestamp(time.time()))
     ]
     return requests, intro + "".join(f"POST {item['to']}\n{_pretty(item['body'])}\n" for item in requests)
+
+
+def _batches(where: Storage, declared: Manifest) -> list[list[event.Event]]:
+    """What the sender would send next, one request after the other."""
+    batches, told = [], 0
+    for contents, dropped in Claims(Spool(where.spool)).peek(drain.BATCH_EVENTS):
+        batch = drain.checked(contents, declared, dropped - told)
+        if batch:
+            batches.append(batch)
+            told = dropped
+    return batches
 
 
 def sent(client: Host) -> tuple[list[dict[str, Any]], str]:
