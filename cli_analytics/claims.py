@@ -12,12 +12,11 @@ import stat
 import time
 from collections.abc import Iterator
 
-from cli_analytics import storage
+from cli_analytics import drafts, storage
 from cli_analytics.spool import Spool, names, size
 from cli_analytics.storage import StorageError
 
 MAX_AGE_SECONDS = 7 * 24 * 3600
-DRAFT_SECONDS = 3600  # nobody writes one event for that long: who began to was killed
 
 
 class Claims:
@@ -30,7 +29,7 @@ class Claims:
     def claim(self, limit: int) -> list[tuple[str, bytes]]:
         """Take up to `limit` events, oldest first: name and content. Raises StorageError or OSError."""
         self.return_orphans()
-        self._remove_drafts()
+        drafts.empty_of_old(self.spool.path("tmp"))
         claimed = []
         for name in self.spool.waiting()[:limit]:
             if _age_seconds(name) > MAX_AGE_SECONDS:
@@ -81,16 +80,6 @@ class Claims:
         for name in names(self.spool.path("claimed")):
             if size(name) and name not in self._held:
                 self.release(name)
-
-    def _remove_drafts(self) -> None:
-        """Those whose writer was killed. A clock that was set may have left some in what is now the future."""
-        for name in names(self.spool.path("tmp")):
-            draft = self.spool.path("tmp", name)
-            try:
-                if abs(time.time() - os.stat(draft).st_mtime) > DRAFT_SECONDS:
-                    os.unlink(draft)
-            except OSError:
-                continue  # it is written now, or can't be removed
 
     def _dropped(self) -> int:
         for path in (self.spool.path("claimed", "dropped"), self.spool.path("dropped")):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+from _thread import RLock
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Optional, TextIO, Union
 
@@ -21,6 +22,11 @@ if TYPE_CHECKING:
     from cli_analytics.storage import Storage
 
     Target = TypeVar("Target")  # a click command or a function
+
+
+# Held while we work, and by who forks: in the child nobody would end an import that another thread had begun.
+_at_work = RLock()
+LONGEST_WORK_SECONDS = 1.0  # a fork waits no longer than that
 
 
 class Analytics:
@@ -85,9 +91,14 @@ class Analytics:
 
     def flush(self, timeout: float = 0.5) -> bool:
         """Wait up to `timeout` seconds until nothing waits to be sent. True if nothing does."""
-        return bool(self.attempt(self._flush, timeout))
+        return bool(self._pass(self._flush, timeout))
 
     def attempt(self, act: Callable[..., Any], *arguments: Any) -> Any:
+        """What `act` returns, None if it raises."""
+        with _at_work:
+            return self._pass(act, *arguments)
+
+    def _pass(self, act: Callable[..., Any], *arguments: Any) -> Any:
         """The door: what `act` returns, None if it raises. What was swallowed is said under CLI_ANALYTICS_DEBUG."""
         try:
             return act(*arguments)
@@ -171,9 +182,24 @@ class Analytics:
             recording.record(self, event_name, properties)
 
     def _flush(self, timeout: float) -> bool:
-        from cli_analytics import flush
-
+        with _at_work:  # but not while it waits
+            from cli_analytics import flush
         return flush.flush(self, timeout)
+
+
+def _before_fork() -> None:
+    _at_work.acquire(timeout=LONGEST_WORK_SECONDS)
+
+
+def _after_fork() -> None:
+    try:
+        _at_work.release()
+    except RuntimeError:
+        pass  # it was not to be had in time
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork)
 
 
 def _absolute(path: str) -> str:

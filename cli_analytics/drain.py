@@ -19,20 +19,32 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Optional
 
-from cli_analytics import breaker, consent, delivery, environment, event, gate, identity, log, manifest, sinks, storage
+from cli_analytics import (
+    breaker,
+    consent,
+    delivery,
+    drafts,
+    environment,
+    event,
+    gate,
+    identity,
+    log,
+    manifest,
+    sinks,
+    storage,
+)
 from cli_analytics.claims import Claims
 from cli_analytics.event import Event
 from cli_analytics.manifest import Manifest
 from cli_analytics.sender import LOCK_DESCRIPTOR
 from cli_analytics.sinks.request import Request
-from cli_analytics.spool import Spool
+from cli_analytics.spool import BATCH_EVENTS, Spool
 from cli_analytics.storage import Storage, StorageError
 
 DEADLINE_SECONDS = 25  # the kernel ends the process then, whatever it is doing: within 30 s, Python's start included
 LIFE_SECONDS = 10  # no new batch after that, so that the last one has time
 LINGER_SECONDS = 4
 POLL_SECONDS = 0.1
-BATCH_EVENTS = 500
 
 _NOTHING = delivery.Outcome(delivery.REJECTED, problem="nothing of it may leave")
 
@@ -100,6 +112,8 @@ def _run(drain: Drain, lock: Optional[int]) -> None:
     """
     ends = time.monotonic() + LIFE_SECONDS
     drain.claims.return_orphans()
+    for folder in (drain.where.state, drain.where.config):
+        drafts.remove_old(folder)
     while lock is not None:
         going_on = _linger(drain, ends)
         identity.expire(drain.where, drain.manifest.policy.rotate_id_days)

@@ -10,7 +10,7 @@ import os
 import time
 from collections.abc import Mapping
 
-from cli_analytics import environment, event, storage
+from cli_analytics import drafts, environment, event, storage
 from cli_analytics.storage import Storage, StorageError
 
 PLACEHOLDER = "00000000-0000-4000-8000-000000000000"
@@ -35,17 +35,16 @@ def known(where: Storage) -> str:
 
 def forget(where: Storage) -> None:
     """Delete the client id. Raises StorageError."""
-    storage.remove(where.client_id)
+    drafts.erase(where.client_id)
 
 
 def expire(where: Storage, days: int) -> None:
-    """Delete the client id if it is older than `days`; 0 days: it never is. Raises StorageError."""
+    """Delete the client id if it is older than `days`, as far as that goes; 0 days: it never is."""
     try:
-        age = time.time() - os.stat(where.client_id).st_mtime
+        if days and time.time() - os.stat(where.client_id).st_mtime > days * 24 * 3600:
+            os.unlink(where.client_id)
     except OSError:
-        return  # there is none
-    if days and age > days * 24 * 3600:
-        forget(where)
+        pass  # there is none, or it stays until the next sending
 
 
 def _valid(where: Storage, content: bytes) -> str:

@@ -13,12 +13,14 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Callable, Iterable
 
 from cli_analytics import storage
 from cli_analytics.storage import StorageError
 
 MAX_EVENTS = 1_000
 MAX_BYTES = 1_048_576
+BATCH_EVENTS = 500  # a sender holds that many at most
 BLOCK_EVENTS = 50  # dropped at once, so that a full spool is not sorted for every event
 LARGE_BYTES = 4_096  # our own events have some 500
 CHECK_EVERY = 16  # sizes are added up for each sixteenth event and each large one, and bounded with that much room
@@ -32,15 +34,16 @@ class Spool:
 
     def append(self, content: bytes) -> None:
         """Let an event wait, and drop the oldest while there are too many. Raises StorageError."""
+        self._make_room(len(content))
         name = f"{time.time_ns() // 1_000_000:013d}-{os.urandom(6).hex()}-{len(content)}.json"
         try:
-            self._write(name, content)
-        except FileNotFoundError:
-            self._create()
-            self._write(name, content)
+            try:
+                self._write(name, content)
+            except FileNotFoundError:
+                self._create()
+                self._write(name, content)
         except OSError as error:
             raise StorageError(self.folder, error) from error
-        self._keep_bounds(len(content))
 
     def waiting(self) -> list[str]:
         """The names of the events that wait, oldest first."""
@@ -56,33 +59,43 @@ class Spool:
         return not self.waiting() and not [name for name in names(self.path("claimed")) if size(name)]
 
     def clear(self) -> None:
-        """Delete everything. Raises StorageError."""
-        for folder in ("tmp", "new", "claimed"):
-            for name in names(self.path(folder)):
-                storage.remove(self.path(folder, name))
-        storage.remove(self.path("dropped"))
+        """Delete everything, as far as that goes. Raises StorageError for what is left."""
+        try:
+            storage.remove(self.path("dropped"))
+        finally:
+            _try_each(("tmp", "new", "claimed"), self._empty)
 
     def path(self, *parts: str) -> str:
         """A path in the spool."""
         return os.path.join(self.folder, *parts)
 
     def _create(self) -> None:
-        for folder in ("tmp", "new", "claimed"):
+        for folder in ("claimed", "new", "tmp"):  # the one that is written to first is the last, so all are there
             storage.make_folder(self.path(folder))
+
+    def _empty(self, folder: str) -> None:
+        _try_each([self.path(folder, name) for name in names(self.path(folder))], storage.remove)
 
     def _write(self, name: str, content: bytes) -> None:
         draft = self.path("tmp", name)
         storage.write_new(draft, content)
-        os.rename(draft, self.path("new", name))
+        try:
+            os.rename(draft, self.path("new", name))
+        except OSError:
+            os.unlink(draft)
+            raise
 
-    def _keep_bounds(self, last_size: int) -> None:
+    def _make_room(self, next_size: int) -> None:
+        """Drop the oldest where one more would be too many. What a sender holds counts too: it may come back."""
         count = len(names(self.path("new")))
-        if count <= MAX_EVENTS and count % CHECK_EVERY and last_size <= LARGE_BYTES:
+        held = names(self.path("claimed")) if count >= MAX_EVENTS - BATCH_EVENTS else []
+        most = MAX_EVENTS - len(held)
+        if count < most and (count + 1) % CHECK_EVERY and next_size <= LARGE_BYTES:
             return
         waiting = self.waiting()
-        total = sum(map(size, waiting))
-        limit = MAX_EVENTS - (BLOCK_EVENTS if count > MAX_EVENTS else 0)
-        while len(waiting) > limit or total > MAX_BYTES - CHECK_EVERY * LARGE_BYTES:
+        total = next_size + sum(map(size, (*waiting, *held)))
+        limit = most - (BLOCK_EVENTS if count >= most else 1)
+        while waiting and (len(waiting) > limit or total > MAX_BYTES - CHECK_EVERY * LARGE_BYTES):
             oldest = waiting.pop(0)
             total -= size(oldest)
             self.drop(oldest)
@@ -91,13 +104,25 @@ class Spool:
         """Drop an event that waits. Two who drop the same one count it once: only one of them can delete it."""
         try:
             os.unlink(self.path("new", name))
+            descriptor = storage.open_own(self.path("dropped"), os.O_WRONLY | os.O_APPEND)
+            try:
+                os.write(descriptor, b".")
+            finally:
+                os.close(descriptor)
         except OSError:
-            return
-        descriptor = os.open(self.path("dropped"), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+            pass  # somebody else was quicker, or there is no room to count it
+
+
+def _try_each(items: Iterable[str], act: Callable[[str], None]) -> None:
+    """Do it with each of them before the first that failed is told of. Raises StorageError."""
+    problems = []
+    for item in items:
         try:
-            os.write(descriptor, b".")
-        finally:
-            os.close(descriptor)
+            act(item)
+        except StorageError as error:
+            problems.append(error)
+    if problems:
+        raise problems[0]
 
 
 def names(folder: str) -> list[str]:

@@ -22,6 +22,9 @@ from typing import Optional
 ALL_TOOLS = "cli-analytics"
 MAX_BYTES = 1_048_576  # none of our files grows larger; a larger one is somebody else's
 
+_SAFELY = getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0)  # a FIFO in the place of a file blocks nobody
+_NO_LINK = getattr(os, "O_NOFOLLOW", 0)
+
 
 class StorageError(Exception):
     """A file that is there but can't be read, or a folder that can't be made."""
@@ -38,7 +41,8 @@ class StorageError(Exception):
 class Storage:
     """Where the files of one tool lie; paths only."""
 
-    def __init__(self, tool: str, config: str, state: str, site: str) -> None:
+    def __init__(self, tool: str, config: str, state: str, site: str, home: str = "") -> None:
+        self.home = home  # empty where the others don't lie in it
         self.config = f"{config}/{tool}/analytics"
         self.client_id = f"{self.config}/client-id"
         self.choice = f"{self.config}/choice"
@@ -61,8 +65,10 @@ def locate(tool: str, environ: Mapping[str, str]) -> Storage:
 def read(path: str) -> Optional[bytes]:
     """The content of a file, None where there is none. Raises StorageError where it can't be read."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0))
-    except (FileNotFoundError, NotADirectoryError):
+        descriptor = os.open(path, os.O_RDONLY | _SAFELY)
+    except (FileNotFoundError, NotADirectoryError) as error:
+        if os.path.islink(path):  # to where something was, or is not yet mounted
+            raise StorageError(path, error) from error
         return None
     except (OSError, ValueError) as error:
         raise StorageError(path, error) from error
@@ -77,9 +83,17 @@ def read(path: str) -> Optional[bytes]:
         os.close(descriptor)
 
 
+def open_own(path: str, flags: int) -> int:
+    """A descriptor of a file of ours, made if there is none, for this user alone. Raises OSError."""
+    descriptor = os.open(path, flags | os.O_CREAT | _SAFELY | _NO_LINK, 0o600)
+    if os.fstat(descriptor).st_mode & 0o600 != 0o600:  # a umask that takes it even from its owner
+        os.fchmod(descriptor, 0o600)
+    return descriptor
+
+
 def write_new(path: str, content: bytes) -> None:
     """Write a file that does not exist yet, whole or not at all. Raises OSError."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0), 0o600)
+    descriptor = open_own(path, os.O_WRONLY | os.O_EXCL)
     try:
         if os.write(descriptor, content) != len(content):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -143,7 +157,7 @@ def lock(path: str) -> Optional[int]:
     when the last holder dies, however it dies. Raises StorageError.
     """
     try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o600)
+        descriptor = open_own(path, os.O_RDWR)
     except FileNotFoundError:
         make_folder(os.path.dirname(path))
         return lock(path)
@@ -157,20 +171,24 @@ def lock(path: str) -> Optional[int]:
     return descriptor
 
 
-def problem(storage: Storage) -> str:
-    """Why nothing may be stored, or an empty string.
+def problem(storage: Storage, *folders: str) -> str:
+    """Why nothing may be stored, in these folders or in any, or an empty string.
 
-    Root in somebody else's home (sudo) would leave files behind that their owner can't remove.
+    Root in somebody else's home (sudo) would leave files behind that their owner can't remove; and a home that isn't
+    there is not ours to make.
     """
-    for folder in (storage.config, storage.state):
+    if storage.home and not os.path.isdir(storage.home):
+        return f"can't store anything in {storage.config}: {storage.home} is no folder"
+    spool = (os.path.join(storage.spool, "tmp"), f"{storage.spool}/new")
+    for folder in folders or (storage.config, storage.state, *spool):
         parent = _existing(folder)
         try:
-            owner = os.stat(parent).st_uid
+            status = os.stat(parent)
         except OSError as error:
             return f"can't store anything in {folder}: {error.strerror}"
-        if hasattr(os, "geteuid") and os.geteuid() == 0 and owner != 0:
+        if hasattr(os, "geteuid") and os.geteuid() == 0 and status.st_uid != 0:
             return f"can't store anything in {folder}: it is somebody else's"
-        if not os.path.isdir(parent) or not os.access(parent, os.W_OK | os.X_OK):
+        if not stat.S_ISDIR(status.st_mode) or not os.access(parent, os.W_OK | os.X_OK):
             return f"can't store anything in {folder}: {parent} can't be written"
     return ""
 
@@ -199,15 +217,18 @@ def _draft(path: str, content: bytes) -> str:
 
 
 def _make_folder(path: str) -> None:
-    """os.makedirs gives its mode to the last folder only. Raises OSError."""
+    """os.makedirs gives its mode to the last folder only, and a umask may take it away. Raises OSError."""
+    parent = os.path.dirname(path)
+    if not os.path.isdir(parent):
+        _make_folder(parent)
     try:
         os.mkdir(path, 0o700)
-    except FileNotFoundError:
-        _make_folder(os.path.dirname(path))
-        _make_folder(path)
     except FileExistsError:
         if not os.path.isdir(path):
             raise
+    else:
+        if os.stat(path).st_mode & 0o700 != 0o700:
+            os.chmod(path, 0o700)
 
 
 def _link(draft: str, path: str, content: bytes) -> None:
@@ -226,8 +247,8 @@ def _existing(folder: str) -> str:
     return folder
 
 
-def _directories(environ: Mapping[str, str]) -> tuple[str, str, str]:
-    """The user's configuration and state directory and the machine's configuration directory.
+def _directories(environ: Mapping[str, str]) -> tuple[str, str, str, str]:
+    """The user's configuration and state directory, the machine's configuration directory, and the home they need.
 
     Importing platformdirs costs more than all the rest of a recording run, and on Linux and the BSDs its answer is
     three look-ups of the XDG Base Directory specification, so they are made here (and tested to be equal). Elsewhere
@@ -236,13 +257,13 @@ def _directories(environ: Mapping[str, str]) -> tuple[str, str, str]:
     if not sys.platform.startswith(("linux", "freebsd", "openbsd", "netbsd")) or "ANDROID_DATA" in environ:
         import platformdirs
 
-        return platformdirs.user_config_dir(), platformdirs.user_state_dir(), platformdirs.site_config_dir()
+        return platformdirs.user_config_dir(), platformdirs.user_state_dir(), platformdirs.site_config_dir(), ""
     site = _absolute(environ.get("XDG_CONFIG_DIRS", "").split(os.pathsep)[0]) or "/etc/xdg"
     config, state = (_absolute(environ.get(name, "")) for name in ("XDG_CONFIG_HOME", "XDG_STATE_HOME"))
     if config and state:
-        return config, state, site
+        return config, state, site, ""
     home = _home(environ)
-    return config or os.path.join(home, ".config"), state or os.path.join(home, ".local", "state"), site
+    return config or os.path.join(home, ".config"), state or os.path.join(home, ".local", "state"), site, home
 
 
 def _home(environ: Mapping[str, str]) -> str:

@@ -32,7 +32,7 @@ from cli_analytics.claims import Claims
 from cli_analytics.errors import CliAnalyticsError
 from cli_analytics.host import Host
 from cli_analytics.manifest import Manifest
-from cli_analytics.spool import Spool
+from cli_analytics.spool import BATCH_EVENTS, Spool
 from cli_analytics.storage import Storage, StorageError
 
 SAMPLE = {"duration_ms": 42, "outcome": "ok", "exit_code": 0, "options": []}
@@ -108,7 +108,7 @@ def preview(client: Host) -> tuple[list[dict[str, Any]], str]:
 def _batches(where: Storage, declared: Manifest) -> list[list[event.Event]]:
     """What the sender would send next, one request after the other."""
     batches, told = [], 0
-    for contents, dropped in Claims(Spool(where.spool)).peek(drain.BATCH_EVENTS):
+    for contents, dropped in Claims(Spool(where.spool)).peek(BATCH_EVENTS):
         batch = drain.checked(contents, declared, dropped - told)
         if batch:
             batches.append(batch)

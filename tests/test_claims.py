@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 from writers import contents, start_writers
 
-from cli_analytics.claims import DRAFT_SECONDS, MAX_AGE_SECONDS, Claims
+from cli_analytics.claims import MAX_AGE_SECONDS, Claims
+from cli_analytics.drafts import OLD_SECONDS
 from cli_analytics.spool import Spool
 
 YEAR = 365 * 24 * 3600
@@ -63,8 +64,8 @@ def test_a_claim_that_lost_its_sender_waits_again_at_once_whatever_the_clock_say
 def test_a_draft_whose_writer_was_killed_is_removed_and_a_new_one_is_not(spool: Spool, years: int) -> None:
     spool.append(b"one")
     for name, seconds in (
-        ("new", -DRAFT_SECONDS + 60),
-        ("old", -DRAFT_SECONDS - 60),
+        ("new", -OLD_SECONDS + 60),
+        ("old", -OLD_SECONDS - 60),
         ("of another clock", years * YEAR),
     ):
         Path(spool.path("tmp", name)).write_bytes(b'{"half": ')

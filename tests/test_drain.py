@@ -13,9 +13,9 @@ from recorder import Recorder, recorder
 from support import MANIFEST, User, user_at
 from watch import needs_proc, until
 
-from cli_analytics import breaker, drain, event, log
+from cli_analytics import breaker, event, log
 from cli_analytics.claims import MAX_AGE_SECONDS
-from cli_analytics.spool import Spool
+from cli_analytics.spool import BATCH_EVENTS, Spool
 
 SECRET = "s3cr3t-in-a-path"
 
@@ -106,7 +106,7 @@ def test_a_pause_that_the_server_asks_for_is_kept(user: User, server: Recorder) 
 @needs_proc
 def test_gone_stops_for_good_until_the_host_is_upgraded(user: User, server: Recorder) -> None:
     spool = Spool(user.where.spool)
-    for _ in range(drain.BATCH_EVENTS + 10):  # more than are claimed at once
+    for _ in range(BATCH_EVENTS + 10):  # more than are claimed at once
         waiting = event.build("report_exported", {}, client_id="1-2", context={}, now=time.time())
         spool.append(event.encode(waiting).encode())
     server.status = 410

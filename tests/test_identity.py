@@ -63,6 +63,14 @@ def test_the_one_after_forgetting_it_has_nothing_in_common_with_it(where: Storag
     assert identity.create(where) != before
 
 
+def test_forgetting_it_forgets_what_a_killed_process_left_of_it(where: Storage) -> None:
+    identity.create(where)
+    Path(f"{where.client_id}.4711.0a1b2c3d").write_bytes(b"half an id")
+    Path(where.choice).write_bytes(b"on\n")
+    identity.forget(where)
+    assert os.listdir(where.config) == ["choice"]
+
+
 @pytest.mark.parametrize(
     "content", [b"", b"ada", b"\xff" * 36, b"0" * 36, b"12345678-1234-1234-1234-12345678901g\n", b"-" * 36]
 )

@@ -45,7 +45,7 @@ class Injection:
     def is_below_the_door(frame: Optional[FrameType]) -> bool:
         frame = frame and frame.f_back
         while frame is not None:
-            if frame.f_code.co_filename == DOOR and frame.f_code.co_name == "attempt":
+            if frame.f_code.co_filename == DOOR and frame.f_code.co_name == "_pass":
                 return True
             frame = frame.f_back
         return False

@@ -1,4 +1,4 @@
-"""`mytool analytics status`: on or off, every source and what it found, what waits, what was sent, what that has cost."""
+"""`mytool analytics status`: on or off, every source and what it found, what waits, what was sent and its cost."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from typing import Optional
 import platformdirs
 import pytest
 
-from cli_analytics import storage
+from cli_analytics import drafts, storage
 from cli_analytics.storage import StorageError
 
 on_xdg = pytest.mark.skipif(not sys.platform.startswith(("linux", "freebsd")), reason="elsewhere platformdirs is asked")
@@ -119,11 +119,12 @@ def test_what_is_there_and_is_no_file_of_ours_is_an_error_at_once(
     (tmp_path / "folder").mkdir()
     os.mkfifo(tmp_path / "fifo")
     (tmp_path / "loop").symlink_to("loop")
+    (tmp_path / "link").symlink_to("nothing")
     (tmp_path / "large").write_bytes(b"x" * (storage.MAX_BYTES + 1))
     monkeypatch.chdir(tmp_path)
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind("socket")  # by a short name: its path may have 108 characters
-        for name in ("folder", "fifo", "loop", "large", "socket", "x" * 300):
+        for name in ("folder", "fifo", "loop", "link", "large", "socket", "x" * 300):
             with pytest.raises(StorageError, match=str(tmp_path)):
                 storage.read(str(tmp_path / name))
     with pytest.raises(StorageError):
@@ -187,6 +188,48 @@ def test_a_lock_has_one_holder_and_ends_with_it(tmp_path: Path) -> None:
     os.close(again)
 
 
+@pytest.mark.parametrize("name", ["loop", "link", "folder"])
+def test_what_is_no_file_of_ours_is_no_lock(tmp_path: Path, name: str) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "loop").symlink_to("loop")
+    (tmp_path / "link").symlink_to("made")
+    with pytest.raises(StorageError):
+        storage.lock(str(tmp_path / name))
+    assert not (tmp_path / "made").exists(), "a link is not followed to where it leads"
+
+
+@pytest.mark.parametrize("umask", [0o000, 0o077, 0o777])
+def test_the_umask_neither_opens_nor_closes_them(tmp_path: Path, umask: int) -> None:
+    path = tmp_path / "made" / "on the way" / "file"
+    before = os.umask(umask)
+    try:
+        storage.replace(str(path), b"content")
+        held = storage.lock(f"{path}.lock")
+    finally:
+        os.umask(before)
+    assert held is not None
+    os.close(held)
+    assert [stat.S_IMODE(folder.stat().st_mode) for folder in list(path.parents)[:2]] == [0o700] * 2
+    assert [stat.S_IMODE(file.stat().st_mode) for file in path.parent.iterdir()] == [0o600] * 2
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self"), reason="needs a folder in which nobody can make anything")
+def test_where_no_folder_can_be_made_that_is_the_error() -> None:
+    with pytest.raises(StorageError) as raised:
+        storage.make_folder("/proc/cli-analytics/below")
+    assert isinstance(raised.value.problem, OSError)
+    with pytest.raises(StorageError):
+        storage.lock("/proc/cli-analytics/below/lock")
+
+
+def test_what_is_erased_leaves_no_draft_and_takes_nothing_else(tmp_path: Path) -> None:
+    for name in ("file", "file.4711.0a1b2c3d", "file.4712.0a1b2c3d", "filed", "other.4711.0a1b2c3d"):
+        (tmp_path / name).write_bytes(b"")
+    drafts.erase(str(tmp_path / "file"))
+    drafts.erase(str(tmp_path / "none" / "file"))
+    assert sorted(os.listdir(tmp_path)) == ["filed", "other.4711.0a1b2c3d"]
+
+
 def test_removing_what_is_not_there_is_no_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     storage.remove(str(tmp_path / "file"))
@@ -203,6 +246,24 @@ def test_a_home_of_ones_own_is_no_problem(tmp_path: Path) -> None:
 def test_a_file_in_the_way_is_a_problem(tmp_path: Path) -> None:
     (tmp_path / ".config").write_bytes(b"")
     assert str(tmp_path / ".config") in storage.problem(storage.locate("mytool", {"HOME": str(tmp_path)}))
+
+
+@on_xdg
+def test_a_home_that_is_not_there_is_a_problem_and_not_made(tmp_path: Path) -> None:
+    home = tmp_path / "gone"
+    assert f"{home} is no folder" in storage.problem(storage.locate("mytool", {"HOME": str(home)}))
+    elsewhere = {"XDG_CONFIG_HOME": str(home / "config"), "XDG_STATE_HOME": str(home / "state")}
+    assert storage.problem(storage.locate("mytool", {"HOME": str(home), **elsewhere})) == "", "nothing lies in it"
+
+
+@pytest.mark.parametrize("part", ["", "new", "tmp"])
+def test_a_file_in_the_place_of_the_spool_is_a_problem(tmp_path: Path, part: str) -> None:
+    where = storage.locate("mytool", {"HOME": str(tmp_path)})
+    path = Path(where.spool, part)
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"")
+    assert str(path) in storage.problem(where)
+    assert storage.problem(where, where.config) == "", "a choice can be kept"
 
 
 def test_a_link_to_nowhere_is_a_problem(tmp_path: Path) -> None:
