@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import os
 import sys
-from _thread import RLock
+import time
+from _thread import get_ident
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Optional, TextIO, Union
 
@@ -24,9 +25,12 @@ if TYPE_CHECKING:
     Target = TypeVar("Target")  # a click command or a function
 
 
-# Held while we work, and by who forks: in the child nobody would end an import that another thread had begun.
-_at_work = RLock()
-LONGEST_WORK_SECONDS = 1.0  # a fork waits no longer than that
+# The threads that we are at work in. A fork waits for the others, for in the child nobody would end an import that one
+# of them has begun, and the child would wait for that for ever. No thread waits for another. One that begins between
+# that look and the fork is missed; it would have to be the first to import something in those few microseconds.
+_at_work: set[int] = set()
+LONGEST_WAIT_SECONDS = 1.0
+_stranded: set[int] = set()  # what was at work in the parent all the same: then the child does nothing of ours
 
 
 class Analytics:
@@ -91,12 +95,20 @@ class Analytics:
 
     def flush(self, timeout: float = 0.5) -> bool:
         """Wait up to `timeout` seconds until nothing waits to be sent. True if nothing does."""
-        return bool(self._pass(self._flush, timeout))
+        return bool(self.attempt(self._flush, timeout))
 
     def attempt(self, act: Callable[..., Any], *arguments: Any) -> Any:
         """What `act` returns, None if it raises."""
-        with _at_work:
+        if _stranded:
+            return None
+        thread = get_ident()
+        is_nested = thread in _at_work
+        _at_work.add(thread)
+        try:
             return self._pass(act, *arguments)
+        finally:
+            if not is_nested:
+                _at_work.discard(thread)
 
     def _pass(self, act: Callable[..., Any], *arguments: Any) -> Any:
         """The door: what `act` returns, None if it raises. What was swallowed is said under CLI_ANALYTICS_DEBUG."""
@@ -182,24 +194,24 @@ class Analytics:
             recording.record(self, event_name, properties)
 
     def _flush(self, timeout: float) -> bool:
-        with _at_work:  # but not while it waits
-            from cli_analytics import flush
+        from cli_analytics import flush
+
         return flush.flush(self, timeout)
 
 
-def _before_fork() -> None:
-    _at_work.acquire(timeout=LONGEST_WORK_SECONDS)
+def _wait_for_others() -> None:
+    ends = time.monotonic() + LONGEST_WAIT_SECONDS
+    while _at_work - {get_ident()} and time.monotonic() < ends:
+        time.sleep(0.001)
 
 
-def _after_fork() -> None:
-    try:
-        _at_work.release()
-    except RuntimeError:
-        pass  # it was not to be had in time
+def _forget_others() -> None:
+    _stranded.update(_at_work - {get_ident()})
+    _at_work.intersection_update({get_ident()})
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(before=_before_fork, after_in_parent=_after_fork, after_in_child=_after_fork)
+    os.register_at_fork(before=_wait_for_others, after_in_child=_forget_others)
 
 
 def _absolute(path: str) -> str:

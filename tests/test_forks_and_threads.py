@@ -101,7 +101,7 @@ class SlowDisk:
 
         def load_slowly(module):
             is_importing.set()
-            time.sleep(0.5)
+            time.sleep(float(sys.argv[2]))
             load(module)
 
         spec.loader.exec_module = load_slowly
@@ -186,6 +186,14 @@ def test_twenty_threads_send_every_event_once(user: User, server: Recorder) -> N
 
 
 def test_a_child_that_is_forked_while_a_thread_imports_us_records_too(user: User, server: Recorder) -> None:
-    ended = run(user, FORK_IN_IMPORT)
+    ended = run(user, FORK_IN_IMPORT, 0.5)
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, "the child ended\n", "")
     assert steps(server, 2) == Counter([(0, 0), (1, 0)])
+
+
+def test_a_child_that_is_forked_while_that_takes_longer_than_a_fork_waits_records_nothing(
+    user: User, server: Recorder
+) -> None:
+    ended = run(user, FORK_IN_IMPORT, 3)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "the child ended\n", "")
+    assert steps(server, 1) == Counter([(0, 0)])

@@ -15,7 +15,7 @@ from recorder import Recorder, recorder
 from support import User, user_at
 from watch import children_of, command_line, needs_proc, process_status, until
 
-from cli_analytics import breaker, log
+from cli_analytics import breaker, drain, log
 
 pytestmark = needs_proc
 
@@ -261,6 +261,27 @@ def test_after_a_kill_in_the_middle_the_event_is_sent_again_with_the_same_id(use
     assert len({event["messageId"] for event in events}) == 2
     until(lambda: not user.claimed())
     assert user.waiting() == []
+
+
+@pytest.mark.slow
+@pytest.mark.xfail(strict=True, reason="what comes while a sender waits for its last answer waits for the next run")
+def test_what_comes_while_an_old_one_waits_for_its_last_answer_is_sent_by_the_next(
+    user: User, server: Recorder
+) -> None:
+    began = time.monotonic()
+    while time.monotonic() < began + drain.LIFE_SECONDS - 2:
+        user.run("hello")
+        time.sleep(0.5)
+    sender, received = the_sender(user), len(server.events)
+    server.answering.clear()
+    user.run("hello")
+    until(lambda: len(server.events) == received + 1)
+    user.run("hello")
+    assert user.senders() == [sender]
+    until(lambda: time.monotonic() > began + drain.LIFE_SECONDS + 1)
+    server.answering.set()
+    until(lambda: len(server.events) == received + 2)
+    assert the_sender(user) != sender
 
 
 @pytest.mark.slow

@@ -38,6 +38,9 @@ class Last:
 """
 
 
+HANGS = "a thread that will not go on holds the lock for which __del__ waits"
+
+
 class Ending(NamedTuple):
     """What a host does at its end, and how many events it leaves at least and at most."""
 
@@ -71,6 +74,19 @@ def walk():
 threading.Thread(target=walk, daemon=True).start()
 time.sleep(0.1)
 last = Last()
+""",
+        1,
+        1000,
+    ),
+    "__del__ beside a daemon thread that records": Ending(
+        """
+import threading, time
+def walk():
+    while True:
+        record()
+threading.Thread(target=walk, daemon=True).start()
+time.sleep(0.1)
+sys.modules["last"] = Last()
 """,
         1,
         1000,
@@ -133,7 +149,15 @@ def user(tmp_path: Path) -> Iterator[User]:
         yield somebody
 
 
-@pytest.mark.parametrize("ending", ENDINGS)
+@pytest.mark.parametrize(
+    "ending",
+    [
+        pytest.param(
+            name, marks=pytest.mark.xfail(strict=True, reason=HANGS) if name.startswith("__del__ beside") else ()
+        )
+        for name in ENDINGS
+    ],
+)
 def test_an_event_at_the_very_end_makes_no_noise_and_does_not_hang(user: User, ending: str) -> None:
     user.host.write_text(HOST + ENDINGS[ending].script, encoding="utf-8")
     ended = subprocess.run(
@@ -142,7 +166,7 @@ def test_an_event_at_the_very_end_makes_no_noise_and_does_not_hang(user: User, e
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=15,
     )
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, "", "")
     until(lambda: not user.senders())
