@@ -50,6 +50,8 @@ def read(where: Storage) -> Breaker:
     content = storage.read(where.breaker)
     if content is None:
         return Breaker()
+    if not content.endswith(b"\n"):
+        return _torn(where)
     try:
         failures, not_before, gone = (line.split(":", 1)[1].strip() for line in content.decode().splitlines())
         found = Breaker(int(failures), int(not_before), tuple(gone.split()))

@@ -95,7 +95,8 @@ class Analytics:
 
     def flush(self, timeout: float = 0.5) -> bool:
         """Wait up to `timeout` seconds until nothing waits to be sent. True if nothing does."""
-        return bool(self.attempt(self._flush, timeout))
+        flush = self.attempt(_load_flush)
+        return flush is not None and bool(self._pass(flush, self, timeout))
 
     def attempt(self, act: Callable[..., Any], *arguments: Any) -> Any:
         """What `act` returns, None if it raises."""
@@ -193,10 +194,12 @@ class Analytics:
 
             recording.record(self, event_name, properties)
 
-    def _flush(self, timeout: float) -> bool:
-        from cli_analytics import flush
 
-        return flush.flush(self, timeout)
+def _load_flush() -> Callable[[Analytics, float], bool]:
+    """Which a fork waits for, but not for the waiting."""
+    from cli_analytics import flush
+
+    return flush.flush
 
 
 def _wait_for_others() -> None:

@@ -30,6 +30,7 @@ from cli_analytics import (
     identity,
     log,
     manifest,
+    sender,
     sinks,
     storage,
 )
@@ -66,7 +67,8 @@ def main(arguments: list[str]) -> None:
         path, version = arguments
         declared = manifest.load(path)
         where = storage.locate(declared.tool.name, os.environ)
-        _run(Drain(where, Claims(Spool(where.spool)), declared, version, os.environ), _own_lock(where))
+        if _run(Drain(where, Claims(Spool(where.spool)), declared, version, os.environ), _own_lock(where)):
+            sender.start_if_due(where, manifest=path, version=version, environ=os.environ)
     except Exception:  # noqa: BLE001, S110  the door of this process: nobody is there to hear of it
         pass
 
@@ -104,8 +106,8 @@ def _own_lock(where: Storage) -> Optional[int]:
     return storage.lock(where.sender_lock) if sys.platform == "win32" else LOCK_DESCRIPTOR
 
 
-def _run(drain: Drain, lock: Optional[int]) -> None:
-    """Drain until nothing comes any more.
+def _run(drain: Drain, lock: Optional[int]) -> bool:
+    """Drain until nothing comes any more. True where our time was up before that.
 
     A host that appends while we seem alive relies on us, so the spool is looked at once more after we have stopped to:
     what came before that is seen here, what comes later starts a sender of its own.
@@ -120,6 +122,7 @@ def _run(drain: Drain, lock: Optional[int]) -> None:
         os.utime(drain.where.sender_lock, (0, 0))  # nobody relies on us any more
         os.close(lock)
         lock = storage.lock(drain.where.sender_lock) if going_on and drain.claims.spool.waiting() else None
+    return time.monotonic() >= ends and bool(drain.claims.spool.waiting())
 
 
 def _linger(drain: Drain, ends: float) -> bool:

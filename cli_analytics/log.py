@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from cli_analytics import storage
+from cli_analytics import drafts, storage
 from cli_analytics.storage import Storage
 
 MAX_BYTES = 262_144
@@ -51,4 +51,4 @@ def totals(entries: list[dict[str, Any]]) -> dict[str, int]:
 
 def clear(where: Storage) -> None:
     """Delete the log. Raises StorageError."""
-    storage.remove(where.log)
+    drafts.erase(where.log)

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from cli_analytics import breaker, consent, drain, environment, event, first_run, identity, log, manifest, storage
+from cli_analytics.breaker import Breaker
 from cli_analytics.consent import NOT_INFORMED, Decision, Stamp
 from cli_analytics.errors import ManifestError
 from cli_analytics.explanation import explain
@@ -74,13 +75,24 @@ def _afterthought(client: Host, where: Storage) -> Decision | None:
     """What keeps a run that may record from recording."""
     if environment.debug(client.environ):
         return Decision(False, "debug", f"{environment.DEBUG} is set: events are printed and not recorded")
+    if _or(Breaker(), breaker.read, where).is_gone(client.version):
+        return Decision(False, "endpoint", "it is gone for good (HTTP 410), until the tool is upgraded")
     try:
         identity.known(where)
-        if breaker.read(where).is_gone(client.version):
-            return Decision(False, "endpoint", "it is gone for good (HTTP 410), until the tool is upgraded")
     except StorageError as error:
         return Decision(False, "storage", str(error))
-    return None
+    full = next(filter(_is_full, (where.config, where.state)), "")
+    return Decision(False, "storage", f"can't store anything in {full}: the disk is full") if full else None
+
+
+def _is_full(folder: str) -> bool:
+    """Whether there is no room for a file, which no mode shows; a folder that isn't there yet is not."""
+    try:
+        room = os.statvfs(folder)
+    except (OSError, AttributeError):  # Windows has none
+        return False
+    free = room.f_bfree if os.geteuid() == 0 else room.f_bavail
+    return free == 0 or (room.f_files > 0 and room.f_ffree == 0)
 
 
 def _waiting(client: Host, where: Storage) -> dict[str, Any]:
@@ -97,7 +109,10 @@ def _client_id(client: Host, where: Storage) -> str:
 
 
 def _next_attempt(client: Host, where: Storage) -> str:
-    known = breaker.read(where)
+    try:
+        known = breaker.read(where)
+    except StorageError as error:
+        return f"never: {error}"
     if known.is_gone(client.version):
         return "never: the endpoint is gone for good"
     return "" if known.due(client.version) else event.timestamp(known.not_before)

@@ -5,8 +5,10 @@ They record nothing and show no notice, so `off` may be the first thing a user e
 
 from __future__ import annotations
 
+import errno
 import functools
 import json
+import sys
 import time
 from collections.abc import Callable
 from typing import Any
@@ -65,7 +67,11 @@ def on(client: Host) -> tuple[dict[str, Any], str]:
 
 def off(client: Host) -> tuple[dict[str, Any], str]:
     """Say no, for good: delete the id, what waits and the log of what was sent."""
-    where = _where(client)
+    try:
+        where = _where(client)
+    except StorageError as error:
+        advice = f"to say no, set {environment.SEND}=false"
+        raise CliAnalyticsError(f"your choice can't be kept ({error}); {advice}") from error
     problem = _attempt(_choose, where, "off")  # first, so that a living sender sees it
     problem = problem and _unkept(client, where, problem)
     deleted, left = _forget(where)
@@ -137,11 +143,22 @@ def _command(client: Host, action: Action) -> click.Command:
             found, text = action(client)
         except (CliAnalyticsError, StorageError, OSError) as error:
             raise click.ClickException(str(error)) from error
-        click.echo(json.dumps(found, indent=2) if as_json else text, nl=as_json)
+        _print(f"{json.dumps(found, indent=2)}\n" if as_json else text)
 
     option = click.Option(["--json", "as_json"], is_flag=True, help="Print one JSON document.")
     name = "log" if action is sent else action.__name__
     return click.Command(name, callback=callback, params=[option], help=action.__doc__)
+
+
+def _print(text: str) -> None:
+    """To stdout; what its encoding has no signs for, such as a path that is no text, as escapes."""
+    encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
+    try:
+        click.echo(text.encode(encoding, "backslashreplace").decode(encoding), nl=False)
+    except OSError as error:
+        if error.errno == errno.EPIPE:  # which click knows how to end with
+            raise
+        raise click.ClickException(f"can't print: {error.strerror}") from error
 
 
 def _where(client: Host) -> Storage:
@@ -150,7 +167,7 @@ def _where(client: Host) -> Storage:
 
 def _choose(where: Storage, choice: str) -> None:
     """Keep the user's choice; root in somebody else's home keeps nothing there, but is told so."""
-    problem = storage.problem(where)
+    problem = storage.problem(where, where.config)
     if problem:
         raise StorageError(where.choice, problem)
     storage.replace(where.choice, f"{choice} {notice.today()}\n".encode())

@@ -128,6 +128,23 @@ if not ended:
 thread.join()
 """
 
+FORK_IN_FLUSH = """
+import os, sys, threading, time
+from cli_analytics import Analytics
+
+analytics = Analytics("mytool", version="1.2.3", manifest=sys.argv[1])
+analytics.record("step_taken", host=0, number=0)
+thread = threading.Thread(target=analytics.flush, args=(3,))
+thread.start()
+time.sleep(0.5)
+pid = os.fork()
+if not pid:
+    analytics.record("step_taken", host=1, number=0)
+    os._exit(0)
+os.waitpid(pid, 0)
+thread.join()
+"""
+
 
 @pytest.fixture
 def server() -> Iterator[Recorder]:
@@ -197,3 +214,11 @@ def test_a_child_that_is_forked_while_that_takes_longer_than_a_fork_waits_record
     ended = run(user, FORK_IN_IMPORT, 3)
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, "the child ended\n", "")
     assert steps(server, 1) == Counter([(0, 0)])
+
+
+def test_a_child_that_is_forked_while_a_thread_flushes_records_too(user: User, server: Recorder) -> None:
+    server.answering.clear()
+    ended = run(user, FORK_IN_FLUSH)
+    server.answering.set()
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "", "")
+    assert steps(server, 2) == Counter([(0, 0), (1, 0)])

@@ -264,7 +264,6 @@ def test_after_a_kill_in_the_middle_the_event_is_sent_again_with_the_same_id(use
 
 
 @pytest.mark.slow
-@pytest.mark.xfail(strict=True, reason="what comes while a sender waits for its last answer waits for the next run")
 def test_what_comes_while_an_old_one_waits_for_its_last_answer_is_sent_by_the_next(
     user: User, server: Recorder
 ) -> None:

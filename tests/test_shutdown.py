@@ -38,9 +38,6 @@ class Last:
 """
 
 
-HANGS = "a thread that will not go on holds the lock for which __del__ waits"
-
-
 class Ending(NamedTuple):
     """What a host does at its end, and how many events it leaves at least and at most."""
 
@@ -149,15 +146,7 @@ def user(tmp_path: Path) -> Iterator[User]:
         yield somebody
 
 
-@pytest.mark.parametrize(
-    "ending",
-    [
-        pytest.param(
-            name, marks=pytest.mark.xfail(strict=True, reason=HANGS) if name.startswith("__del__ beside") else ()
-        )
-        for name in ENDINGS
-    ],
-)
+@pytest.mark.parametrize("ending", ENDINGS)
 def test_an_event_at_the_very_end_makes_no_noise_and_does_not_hang(user: User, ending: str) -> None:
     user.host.write_text(HOST + ENDINGS[ending].script, encoding="utf-8")
     ended = subprocess.run(

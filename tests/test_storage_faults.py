@@ -167,7 +167,6 @@ def test_a_disk_that_is_full_at_whichever_write_is_none_of_the_hosts(
     record_property("figure", f"{run}: {len(rooms)} disks, {done.count(False)} of them too small, {verdict(run)}")
 
 
-@pytest.mark.xfail(strict=True, reason="status: whether there is room is not looked at")
 @pytest.mark.skipif(not can(MOUNTS), reason=f"needs {MOUNTS}")
 @pytest.mark.parametrize("room", [(0, 50), (50, 0)], ids=["no inode", "no page"])
 def test_status_says_that_the_disk_is_full(room: tuple[int, int], homes: dict[str, Visitor], tmp_path: Path) -> None:
