@@ -1,6 +1,7 @@
 """What `make test` runs: lint, types, floors and docs once; the tests on every Python that is found.
 
-Slow tests run on the Python that nox itself runs on, the others run everything else.
+Slow tests, and those that depend little on the Python they run on, run on the one that nox itself runs on; the others
+run everything else.
 """
 
 from __future__ import annotations
@@ -67,5 +68,5 @@ def oldest(session: nox.Session) -> None:
 
 
 def _test(session: nox.Session, *options: str) -> None:
-    # Three at a time on two processors: tests wait for processes of their own.
-    session.run("pytest", "-q", "-n", "3", *options, *session.posargs)
+    # Four at a time on two processors: tests wait for processes of their own.
+    session.run("pytest", "-q", "-n", "4", *options, *session.posargs)

@@ -11,12 +11,11 @@ effect while it lives.
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import NamedTuple, Optional
 
 from cli_analytics import (
@@ -71,23 +70,6 @@ def main(arguments: list[str]) -> None:
             sender.start_if_due(where, manifest=path, version=version, environ=os.environ)
     except Exception:  # noqa: BLE001, S110  the door of this process: nobody is there to hear of it
         pass
-
-
-def admit(content: bytes, declared: Manifest) -> Optional[Event]:
-    """What may leave of an event of the spool; None where nothing may."""
-    try:
-        found = json.loads(content)
-    except (ValueError, RecursionError):
-        return None
-    return gate.check(found, declared.events).event if isinstance(found, dict) else None
-
-
-def checked(contents: Sequence[bytes], declared: Manifest, dropped: int) -> list[Event]:
-    """The events that may leave. The number of those that were dropped before travels with the first."""
-    events = [found for content in contents if (found := admit(content, declared))]
-    if events and dropped:
-        events[0]["context"]["dropped_events"] = dropped
-    return events
 
 
 def _detach() -> None:
@@ -155,7 +137,7 @@ def _send_batch(drain: Drain) -> bool:
     outcome = delivery.Outcome(delivery.RETRY)
     try:
         contents = [content for _, content in claimed]
-        outcome = _deliver(drain, checked(contents, drain.manifest, drain.claims.claim_dropped()))
+        outcome = _deliver(drain, gate.checked(contents, drain.manifest.events, drain.claims.claim_dropped()))
     finally:
         for name, _ in claimed:
             if outcome.delivery == delivery.RETRY:

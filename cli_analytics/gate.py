@@ -6,8 +6,9 @@ here and not in the manifest, because it is the same for every host.
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Optional
 
 from cli_analytics import environment
@@ -57,6 +58,23 @@ def check(event: Mapping[str, Any], declared: Mapping[str, Declaration]) -> Chec
     context = _clean_context(event.get("context"), _CONTEXT)
     kept = {key: event[key] for key in ("type", "event", "messageId", "anonymousId", "timestamp")}
     return Checked({**kept, "context": {**context, "ip": IP}, "properties": properties}, tuple(problems))
+
+
+def admit(content: bytes, declared: Mapping[str, Declaration]) -> Optional[Event]:
+    """What may leave of an event of the spool; None where nothing may."""
+    try:
+        found = json.loads(content)
+    except (ValueError, RecursionError):
+        return None
+    return check(found, declared).event if isinstance(found, dict) else None
+
+
+def checked(contents: Sequence[bytes], declared: Mapping[str, Declaration], dropped: int) -> list[Event]:
+    """The events that may leave. The number of those that were dropped before travels with the first."""
+    events = [found for content in contents if (found := admit(content, declared))]
+    if events and dropped:
+        events[0]["context"]["dropped_events"] = dropped
+    return events
 
 
 def _clean_properties(name: str, properties: Any, declaration: Declaration) -> tuple[dict[str, Any], list[str]]:

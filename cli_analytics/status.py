@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from cli_analytics import breaker, consent, drain, environment, event, first_run, identity, log, manifest, storage
+from cli_analytics import breaker, consent, environment, event, first_run, gate, identity, log, manifest, storage
 from cli_analytics.breaker import Breaker
 from cli_analytics.consent import NOT_INFORMED, Decision, Stamp
 from cli_analytics.errors import ManifestError
@@ -97,9 +97,9 @@ def _is_full(folder: str) -> bool:
 
 def _waiting(client: Host, where: Storage) -> dict[str, Any]:
     """What waits, and how much of it would be sent next of each event."""
-    declared = manifest.load(client.manifest)
+    declared = manifest.load(client.manifest).events
     contents = Spool(where.spool).peek()
-    admitted = [found["event"] for content in contents if (found := drain.admit(content, declared))]
+    admitted = [found["event"] for content in contents if (found := gate.admit(content, declared))]
     return {"events": len(contents), "bytes": sum(map(len, contents)), "names": dict(Counter(admitted))}
 
 

@@ -17,10 +17,10 @@ import click
 
 from cli_analytics import (
     consent,
-    drain,
     environment,
     event,
     first_run,
+    gate,
     identity,
     log,
     manifest,
@@ -100,7 +100,7 @@ def preview(client: Host) -> tuple[list[dict[str, Any]], str]:
     if not batches:
         properties = {"command": client.tool, **SAMPLE}
         sample = recording.build(client, "command_run", properties, client_id=identity.shown(where, client.environ))
-        batches = [drain.checked([event.encode(sample).encode()], declared, 0)]
+        batches = [gate.checked([event.encode(sample).encode()], declared.events, 0)]
         intro = "No event waits. This is what one looks like:\n"
     requests = [
         {"to": request.url, "body": json.loads(sinks.text(request))}
@@ -115,7 +115,7 @@ def _batches(where: Storage, declared: Manifest) -> list[list[event.Event]]:
     """What the sender would send next, one request after the other."""
     batches, told = [], 0
     for contents, dropped in Claims(Spool(where.spool)).peek(BATCH_EVENTS):
-        batch = drain.checked(contents, declared, dropped - told)
+        batch = gate.checked(contents, declared.events, dropped - told)
         if batch:
             batches.append(batch)
             told = dropped

@@ -14,6 +14,8 @@ from cli_analytics import disclosure, manifest
 from cli_analytics.errors import ManifestError
 from cli_analytics.properties import Boolean, Bucket, Integer, OneOf, Version
 
+pytestmark = pytest.mark.slow
+
 KEYS = ["schema", "tool", "policy", "sinks", "events", "name", "why", "properties", "type", "one_of", "bucket", "min"]
 KEYS += ["max", "default", "ci", "ends", "endpoint", "write_key", "exceptions", "omit", "command_run", "e", "contact"]
 words = st.sampled_from(["segment", "integer", "boolean", "on", "mytool", "https://x", "", "X Y"])

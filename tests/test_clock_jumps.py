@@ -19,7 +19,7 @@ from watch import needs_proc, until
 
 from cli_analytics import breaker, log
 
-pytestmark = needs_proc
+pytestmark = [needs_proc, pytest.mark.slow]
 
 YEAR = 365 * 24 * 3600
 

@@ -19,6 +19,8 @@ from cli_analytics import delivery, log
 from cli_analytics.delivery import CA_VARIABLES, DELIVERED, RETRY
 from cli_analytics.sinks.request import Request
 
+pytestmark = pytest.mark.slow
+
 NAME = "collect.example.test"  # only the proxy knows where that is
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
 PASSWORD = "s3cr3t-0f-ada"

@@ -19,6 +19,8 @@ from cli_analytics import cli, disclosure, manifest
 from cli_analytics.sender import PATH_VARIABLE
 from cli_analytics.user_commands import group
 
+pytestmark = pytest.mark.slow
+
 PACKAGE = Path(cli_analytics.__file__).parent
 ROOT = Path(__file__).parent.parent
 TEXTS = {path.name: path.read_text(encoding="utf-8") for path in [ROOT / "README.md", *(ROOT / "docs").glob("*.md")]}

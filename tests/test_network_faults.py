@@ -21,7 +21,7 @@ from cli_analytics import breaker, log, manifest
 from cli_analytics.delivery import DELIVERED, GONE, RETRY
 from cli_analytics.errors import ManifestError
 
-pytestmark = needs_proc
+pytestmark = [needs_proc, pytest.mark.slow]
 
 NAME = "collect.example.test"
 

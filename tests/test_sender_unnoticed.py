@@ -17,7 +17,7 @@ from watch import children_of, needs_proc, until
 
 from cli_analytics import sender
 
-pytestmark = needs_proc
+pytestmark = [needs_proc, pytest.mark.slow]
 
 SECONDS = 8  # a caller who had to wait for the sender would wait longer
 

@@ -28,6 +28,8 @@ from cli_analytics.consent import NOBODY, Stamp
 from cli_analytics.spool import Spool
 from cli_analytics.storage import Storage, StorageError
 
+pytestmark = pytest.mark.slow
+
 Found = TypeVar("Found")
 quickly = settings(deadline=None, max_examples=150)
 

@@ -21,6 +21,8 @@ import cli_analytics
 from cli_analytics import breaker
 from cli_analytics.spool import Spool
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def host(tmp_path: Path) -> Iterator[HostTests]:

@@ -15,6 +15,8 @@ import cli_analytics
 from cli_analytics import Analytics
 from cli_analytics.testing.trial import opted_out_opens_nothing
 
+pytestmark = pytest.mark.slow
+
 WAYS = ["SEND_ANONYMOUS_USAGE_INFO=false", "DO_NOT_TRACK=1", "MYTOOL_NO_ANALYTICS=1", "--no-analytics"]
 SAVED = "the saved choice"
 

@@ -27,6 +27,8 @@ from cli_analytics import cli, disclosure, event, gate, manifest
 from cli_analytics.manifest import Manifest
 from cli_analytics.properties import BUILT_IN, Boolean, Bucket, CommandPath, Integer, Kind, OneOf, OptionNames, Version
 
+pytestmark = pytest.mark.slow
+
 PACKAGE = Path(cli_analytics.__file__).parent
 ROOT = Path(__file__).parents[2]
 

@@ -17,8 +17,10 @@ from test_off_means_off import SOURCES
 from watch import listing, needs_proc, processes_at, until
 
 from cli_analytics import breaker, event, log, manifest, sender
-from cli_analytics.drain import admit
+from cli_analytics.gate import admit
 from cli_analytics.spool import Spool
+
+pytestmark = pytest.mark.slow
 
 KEY = base64.b64encode(b"key-of-mytool:")
 DEBUG = {"CLI_ANALYTICS_DEBUG": "1"}
@@ -160,7 +162,7 @@ def debugged(shown: str) -> tuple[list[dict[str, Any]], list[str]]:
 def test_debug_shows_one_document_a_line_and_keeps_and_sends_nothing(user: User, server: Recorder) -> None:
     breaker.succeeded(user.where)
     declared = manifest.parse(MANIFEST.encode())
-    spooled = [admit(path.read_bytes(), declared) for path in user.waiting()]
+    spooled = [admit(path.read_bytes(), declared.events) for path in user.waiting()]
     before = listing(user.folder)
     command = audit.command(user.host, "export", "7")
     environ = {**user.environ, **DEBUG}
