@@ -102,6 +102,7 @@ async def work():
     finally:
         record(2)
 async def main():
+    asyncio.get_running_loop().slow_callback_duration = 60  # debugging, it tells of what a busy machine makes slow
     opened = numbers()
     await opened.__anext__()
     task = asyncio.create_task(work())
