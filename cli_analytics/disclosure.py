@@ -13,15 +13,16 @@ import shlex
 import textwrap
 from collections.abc import Iterator, Sequence
 from typing import Any, Optional
-from urllib.parse import urlsplit
 
 from cli_analytics import environment
-from cli_analytics.manifest import Manifest, SinkConfig
+from cli_analytics.destination import SinkConfig
+from cli_analytics.manifest import Manifest
 from cli_analytics.properties import Declaration, Kind, OneOf
 
 CONTEXT = (
     ("app, library", "the versions of the tool and of cli-analytics, which does the collecting"),
     ("os, arch, python", "the names of the operating system and the processor, the version of Python"),
+    ("sessionId", "the second in which the run began, which is the same for all events of one run"),
     ("cpus", "the number of processors, cut down to a power of two"),
     ("ci, container", "the kind of CI service and of container, if any"),
     ("anonymousId", "a random id of this installation, made at the first recording"),
@@ -47,7 +48,7 @@ def digest(declared: Manifest) -> str:
         "controller": declared.tool.controller,
         "events": {name: _facts(item) for name, item in declared.events.items()},
         "context": [name for name, _ in CONTEXT],
-        "sinks": sorted([sink.type, sink.endpoint] for sink in declared.sinks),
+        "sinks": sorted([sink.type, sink.endpoint or sink.recipient] for sink in declared.sinks),
         "retention_days": declared.policy.retention_days,
     }
     if declared.policy.rotate_id_days:  # told of only where there is something to tell
@@ -94,7 +95,7 @@ def _page(declared: Manifest) -> Iterator[str]:
     yield from (f"- `{name}`: {item.why}." for name, item in declared.events.items())
     yield from _what(declared)
     yield from ("", "## When and where", "", f"When a command runs. {_default(declared)}")
-    yield f"Where to: {', '.join(_recipients(declared.sinks)) or 'nowhere yet'}, over HTTPS."
+    yield f"Where to: {_where_to(declared.sinks)}."
     yield from ("", "## Who", "", f"{tool.controller} is responsible. Write to {tool.contact}.")
     yield from ("", "## How", "", HOW)
     if tool.source:
@@ -155,7 +156,13 @@ def _set(kind: Kind) -> Any:
 
 
 def _recipients(sinks: Sequence[SinkConfig]) -> list[str]:
-    return [f"{sink.type} at {urlsplit(sink.endpoint).netloc}" for sink in sinks]
+    return [sink.recipient for sink in sinks]
+
+
+def _where_to(sinks: Sequence[SinkConfig]) -> str:
+    remote = [sink for sink in sinks if sink.endpoint]
+    over = [f"{', '.join(_recipients(remote))}, over HTTPS"] if remote else []
+    return "; ".join(over + _recipients([sink for sink in sinks if not sink.endpoint])) or "nowhere yet"
 
 
 def _sentence(declared: Manifest) -> str:

@@ -3,6 +3,7 @@
     CliAnalyticsError
     ├── ManifestError      analytics.toml can't be read, or says something it may not say
     ├── UndeclaredError    an event, a property or a value that the manifest does not declare
+    ├── SinkError          a sink, which may be somebody else's, that makes no requests of events
     └── ArchiveError       an archive that can't be read or written
 
     StorageError           a file of ours is there but can't be used: storage.py, for a recording run imports only that
@@ -44,6 +45,10 @@ class ManifestError(CliAnalyticsError):
 
 class UndeclaredError(CliAnalyticsError):
     """Something that the manifest does not declare, so it does not leave."""
+
+
+class SinkError(CliAnalyticsError):
+    """A sink that raised something, or returned what can't be carried."""
 
 
 class ArchiveError(CliAnalyticsError):

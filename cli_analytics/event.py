@@ -3,6 +3,9 @@
     {"type": "track", "event": "command_run", "messageId": "<uuid4>", "anonymousId": "<client id>",
      "timestamp": "2026-01-02T03:04:05.678Z", "context": {…, "ip": "0.0.0.0"}, "properties": {…}}
 
+A page has its name in `name`; an identify has none, and its properties are `traits`. In a manifest it is the event
+`identify`.
+
 https://segment.com/docs/connections/spec/common/ . The host's process builds and encodes events and checks
 nothing: that is for the gate, through which they pass before they leave.
 
@@ -27,6 +30,14 @@ UNKNOWN_COMMAND = "<unknown>"  # stands for a mistyped command
 MAX_BYTES = 32_768  # Segment's limit for one event
 IP = "0.0.0.0"  # noqa: S104  a server that finds an address here does not add the sender's
 MAX_CPUS = 128  # more would single out a machine
+IDENTIFY = "identify"  # the name of what has none on the wire
+
+# Type of a message → the key of its name, none for an identify, and that of its properties.
+KEYS: Mapping[str, tuple[str, str]] = {
+    "track": ("event", "properties"),
+    "page": ("name", "properties"),
+    IDENTIFY: ("", "traits"),
+}
 
 
 def build(name: str, properties: Mapping[str, Any], *, client_id: str, context: Mapping[str, Any], now: float) -> Event:
@@ -42,8 +53,8 @@ def build(name: str, properties: Mapping[str, Any], *, client_id: str, context: 
     }
 
 
-def context(tool: str, version: str, environ: Mapping[str, str]) -> dict[str, Any]:
-    """The context of an event of `tool`."""
+def context(tool: str, version: str, environ: Mapping[str, str], *, session_id: int) -> dict[str, Any]:
+    """The context of an event of `tool`; all events of one run have the same `session_id`."""
     system, machine = _platform()
     return {
         "ip": IP,
@@ -55,7 +66,22 @@ def context(tool: str, version: str, environ: Mapping[str, str]) -> dict[str, An
         "cpus": _cpus(),
         "ci": environment.ci_vendor(environ),
         "container": container(environ),
+        "sessionId": session_id,
     }
+
+
+def name(event: Mapping[str, Any]) -> str:
+    """The name under which a manifest declares an event; empty for what is no message of ours."""
+    kind = event.get("type")
+    if kind == IDENTIFY:
+        return IDENTIFY
+    found = event.get(KEYS[kind][0]) if isinstance(kind, str) and kind in KEYS else None
+    return found if isinstance(found, str) else ""
+
+
+def properties(event: Mapping[str, Any]) -> Any:
+    """Its properties, whatever they are called."""
+    return event.get(KEYS[event["type"]][1])
 
 
 def container(environ: Mapping[str, str]) -> str:
@@ -79,6 +105,16 @@ def uuid4() -> str:
 def timestamp(now: float) -> str:
     """ISO 8601 in UTC with milliseconds."""
     return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(now))}.{int(now * 1000) % 1000:03d}Z"
+
+
+def milliseconds(timestamp: str) -> int:
+    """Such a timestamp as milliseconds since the epoch. Raises ValueError."""
+    import datetime
+
+    moment, _, rest = timestamp.partition(".")
+    digits = rest[: len(rest) - len(rest.lstrip("0123456789"))]
+    whole = datetime.datetime.strptime(moment + rest[len(digits) :], "%Y-%m-%dT%H:%M:%S%z")
+    return int(whole.timestamp()) * 1000 + int(f"{digits:0<3}"[:3])
 
 
 def encode(value: Any) -> str:

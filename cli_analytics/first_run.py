@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Optional
 
-from cli_analytics import consent, environment, event, manifest, notice
+from cli_analytics import consent, destination, environment, event, manifest, notice
 from cli_analytics.consent import Decision, Stamp
 from cli_analytics.errors import ManifestError
 from cli_analytics.manifest import Manifest
@@ -30,6 +30,8 @@ def decide(host: Host, where: Storage, kept: Optional[Stamp]) -> Decision:
     current = _stamp_of(content, declared, kept)
     decision = consent.decide(host.facts(where, current, informed=current.informed))
     terminal = host.stderr
+    if not decision.allowed and decision.source != consent.NOT_INFORMED:
+        return decision  # only now it is known that a yes was handed over for another manifest
     if not decision.allowed and terminal is not None and notice.can_show(terminal, host.environ):
         notice.ensure_shown(where, current, notice_text(host, where, declared), terminal)
     elif not environment.debug(host.environ) and (kept is None or kept.manifest != current.manifest):
@@ -90,4 +92,9 @@ def _declared(host: Host) -> tuple[bytes, Manifest]:
     declared = manifest.parse(content, file=host.manifest)
     if declared.tool.name != host.tool:
         raise ManifestError(f"is {declared.tool.name!r}", key="tool.name", allowed=host.tool, file=host.manifest)
+    for sink in declared.sinks:
+        if sink.type not in destination.KEYS:
+            from cli_analytics import sinks
+
+            sinks.find(sink.type)  # a misspelt one is an error of the manifest like any other
     return content, declared

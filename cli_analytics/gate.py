@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple, Optional
 
 from cli_analytics import environment
+from cli_analytics import event as messages
 from cli_analytics.errors import UndeclaredError
 from cli_analytics.event import IP, Event
 from cli_analytics.properties import Declaration
@@ -19,6 +20,8 @@ from cli_analytics.properties import Declaration
 _ID = re.compile(r"[A-Za-z0-9._:-]{1,100}")
 _TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:?\d\d)", re.ASCII)
 _LABEL = re.compile(r"[A-Za-z0-9][\w.+-]{0,39}", re.ASCII)
+
+_COUNT = range(10**9)
 
 # The context, closed: key → what it may hold. An inner table is a nested context.
 _CONTEXT: Mapping[str, Any] = {
@@ -28,10 +31,11 @@ _CONTEXT: Mapping[str, Any] = {
     "os": {"name": _LABEL},
     "arch": _LABEL,
     "python": re.compile(r"\d{1,2}\.\d{1,3}", re.ASCII),
-    "cpus": int,
+    "cpus": _COUNT,
+    "sessionId": range(1, 10**11),
     "ci": frozenset({*environment.CI_VENDORS.values(), "other", "none"}),
     "container": frozenset({"docker", "podman", "kubernetes", "other", "none"}),
-    "dropped_events": int,
+    "dropped_events": _COUNT,
 }
 
 
@@ -48,16 +52,17 @@ def check(event: Mapping[str, Any], declared: Mapping[str, Declaration]) -> Chec
     An event that is not declared or not well-formed does not leave at all; a property or a value that is not declared
     is taken out and the rest leaves. Problems name keys, never values.
     """
-    name = event.get("event")
-    if event.get("type") != "track" or not isinstance(name, str) or name not in declared:
+    name = messages.name(event)
+    if name not in declared:
         return Checked(None, ("an event that the manifest does not declare",))
     for key, form in (("messageId", _ID), ("anonymousId", _ID), ("timestamp", _TIMESTAMP)):
-        if not _matches(form, event.get(key)):
+        if not _matches(form, event.get(key)) or (form is _TIMESTAMP and not _is_moment(event[key])):
             return Checked(None, (f"{name}: its {key} is not well-formed",))
-    properties, problems = _clean_properties(name, event.get("properties"), declared[name])
+    properties, problems = _clean_properties(name, messages.properties(event), declared[name])
     context = _clean_context(event.get("context"), _CONTEXT)
-    kept = {key: event[key] for key in ("type", "event", "messageId", "anonymousId", "timestamp")}
-    return Checked({**kept, "context": {**context, "ip": IP}, "properties": properties}, tuple(problems))
+    name_key, properties_key = messages.KEYS[event["type"]]
+    kept = {key: event[key] for key in ("type", name_key, "messageId", "anonymousId", "timestamp") if key}
+    return Checked({**kept, "context": {**context, "ip": IP}, properties_key: properties}, tuple(problems))
 
 
 def admit(content: bytes, declared: Mapping[str, Declaration]) -> Optional[Event]:
@@ -69,12 +74,24 @@ def admit(content: bytes, declared: Mapping[str, Declaration]) -> Optional[Event
     return check(found, declared).event if isinstance(found, dict) else None
 
 
-def checked(contents: Sequence[bytes], declared: Mapping[str, Declaration], dropped: int) -> list[Event]:
-    """The events that may leave. The number of those that were dropped before travels with the first."""
-    events = [found for content in contents if (found := admit(content, declared))]
+def checked(
+    contents: Iterable[tuple[str, bytes]], declared: Mapping[str, Declaration], dropped: int
+) -> dict[str, Event]:
+    """The events that may leave, by name of their file. The number of those dropped before travels with the first."""
+    admitted = ((name, admit(content, declared)) for name, content in contents)
+    events = {name: found for name, found in admitted if found}
     if events and dropped:
-        events[0]["context"]["dropped_events"] = dropped
+        next(iter(events.values()))["context"]["dropped_events"] = dropped
     return events
+
+
+def _is_moment(timestamp: str) -> bool:
+    """Whether there was such a day and hour."""
+    try:
+        messages.milliseconds(timestamp)
+    except (ValueError, OverflowError):
+        return False
+    return True
 
 
 def _clean_properties(name: str, properties: Any, declaration: Declaration) -> tuple[dict[str, Any], list[str]]:
@@ -106,8 +123,8 @@ def _clean_context(context: Any, allowed: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _matches(form: Any, value: Any) -> bool:
-    if form is int:
-        return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 10**9
+    if isinstance(form, range):
+        return isinstance(value, int) and not isinstance(value, bool) and value in form
     if not isinstance(value, str):
         return False
     return value in form if isinstance(form, frozenset) else form.fullmatch(value) is not None

@@ -13,7 +13,8 @@ from collections.abc import Mapping
 from datetime import date, datetime
 from typing import NamedTuple
 
-from cli_analytics import environment, properties
+from cli_analytics import destination, environment, properties
+from cli_analytics.destination import SinkConfig
 from cli_analytics.errors import ManifestError
 from cli_analytics.properties import BUILT_IN, Declaration, Kind
 from cli_analytics.table import Table, inner, is_line, names, only, switch, text, within
@@ -21,18 +22,9 @@ from cli_analytics.table import Table, inner, is_line, names, only, switch, text
 TOOL_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 EVENT_NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
 VARIABLE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}")
-_PORT_AND_PATH = r"(:(?P<port>[0-9]{1,5}))?(/[^\s?#]*)?"
-_BYTE = r"(25[0-5]|2[0-4][0-9]|1?[0-9]?[0-9])"
-HTTPS = re.compile(rf"https://(\w[\w.-]*|\[[0-9A-Fa-f:.]+\]){_PORT_AND_PATH}")
-LOOPBACK = re.compile(rf"http://(127(\.{_BYTE}){{3}}|localhost|\[::1\]){_PORT_AND_PATH}")
 
-MAX_PORT = 65_535
 MAX_WHOLE = 2**53  # a larger number is not the same in every reader of JSON
 MAX_PROPERTIES = 20  # GA4 takes 25 parameters an event, of which the context needs some
-SEGMENT_ENDPOINT = "https://api.segment.io"
-
-# Sink type → its keys. `endpoint` is optional everywhere.
-SINK_KEYS: Mapping[str, frozenset[str]] = {"segment": frozenset({"write_key"})}
 
 
 class Tool(NamedTuple):
@@ -57,14 +49,6 @@ class Policy(NamedTuple):
     retention_days: int = 365
     ends: str = ""
     rotate_id_days: int = 0
-
-
-class SinkConfig(NamedTuple):
-    """One `[[sinks]]` table: its type, where it sends to, and the keys of that type."""
-
-    type: str
-    endpoint: str
-    settings: Mapping[str, str]
 
 
 class Manifest(NamedTuple):
@@ -111,16 +95,7 @@ def destinations(declared: Manifest, environ: Mapping[str, str]) -> tuple[SinkCo
     endpoint = environ.get(environment.ENDPOINT, "").strip()
     if not endpoint:
         return declared.sinks
-    return (SinkConfig("segment", check_endpoint(endpoint), {"write_key": declared.tool.name}),)
-
-
-def check_endpoint(value: str) -> str:
-    """`value` without a trailing slash. Raises ManifestError for anything but https, or http on loopback."""
-    found = HTTPS.fullmatch(value) or LOOPBACK.fullmatch(value)
-    if found is None or int(found["port"] or 0) > MAX_PORT:
-        problem = "is no address of a server" if value.startswith("https://") else "would send in the clear"
-        raise ManifestError(f"{value!r} {problem}", allowed="https://<host>/<path>, or http:// on loopback")
-    return value.rstrip("/")
+    return (SinkConfig("segment", destination.check_endpoint(endpoint), {"write_key": declared.tool.name}),)
 
 
 def _manifest(document: Table) -> Manifest:
@@ -133,7 +108,7 @@ def _manifest(document: Table) -> Manifest:
     return Manifest(
         within("tool", _tool, inner(document, "tool")),
         within("policy", _policy, inner(document, "policy")),
-        tuple(within(f"sinks[{number}]", _sink, sink) for number, sink in enumerate(sinks)),
+        tuple(within(f"sinks[{number}]", destination.parse, sink) for number, sink in enumerate(sinks)),
         within("events", _events, inner(document, "events")),
     )
 
@@ -179,15 +154,6 @@ def _ends(table: Table) -> str:
     if not isinstance(ends, date) or isinstance(ends, datetime):
         raise ManifestError(f"is {ends!r}", key="ends", allowed="a date without quotes, such as 2028-11-21")
     return ends.isoformat()
-
-
-def _sink(table: Table) -> SinkConfig:
-    kind = text(table, "type", required=True)
-    if kind not in SINK_KEYS:
-        raise ManifestError(f"{kind!r} is no sink", key="type", allowed=", ".join(sorted(SINK_KEYS)))
-    only(table, {"type", "endpoint", *SINK_KEYS[kind]})
-    settings = {key: text(table, key, required=True) for key in sorted(SINK_KEYS[kind])}
-    return SinkConfig(kind, within("endpoint", check_endpoint, text(table, "endpoint") or SEGMENT_ENDPOINT), settings)
 
 
 def _events(table: Table) -> dict[str, Declaration]:

@@ -144,7 +144,7 @@ def test_the_page_names_every_event_property_and_variable_and_what_each_may_be()
 def test_the_page_names_everything_that_comes_with_an_event() -> None:
     page = disclosure.page(parse())
     named = {key.strip("`") for keys, _ in disclosure.CONTEXT for key in keys.split(", ")}
-    assert set(event.context("mytool", "1", {})) - {"ip", "library"} <= named
+    assert set(event.context("mytool", "1", {}, session_id=1767323045)) - {"ip", "library"} <= named
     assert "0.0.0.0" in page, "instead of an address"
 
 

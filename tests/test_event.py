@@ -101,6 +101,35 @@ def test_two_processes_of_one_parent_make_no_two_equal_ids() -> None:
     os.close(write_end)
 
 
+@given(st.integers(0, 4_000_000_000_000))
+def test_a_timestamp_can_be_read_back_to_the_millisecond(moment: int) -> None:
+    written = event.timestamp(moment / 1000)
+    assert abs(event.milliseconds(written) - moment) <= 1, "a float may lie below what it stands for"
+    assert event.timestamp(event.milliseconds(written) / 1000)[:19] == written[:19]
+
+
+@pytest.mark.parametrize(
+    ("written", "expected"),
+    [
+        ("1970-01-01T00:00:00Z", 0),
+        ("2026-01-02T03:04:05Z", 1767323045000),
+        ("2026-01-02T03:04:05.6Z", 1767323045600),
+        ("2026-01-02T03:04:05.678Z", 1767323045678),
+        ("2026-01-02T03:04:05.678999999Z", 1767323045678),
+        ("2026-01-02T05:04:05.678+02:00", 1767323045678),
+        ("2026-01-02T05:04:05.678+0200", 1767323045678),
+    ],
+)
+def test_a_timestamp_of_any_form_that_passes_the_gate_is_milliseconds(written: str, expected: int) -> None:
+    assert event.milliseconds(written) == expected
+
+
+@pytest.mark.parametrize("written", ["", "2026-01-02", "2026-13-02T03:04:05Z", "2026-01-02T03:04:05", "x.y"])
+def test_what_is_no_timestamp_is_told(written: str) -> None:
+    with pytest.raises(ValueError, match=r"."):
+        event.milliseconds(written)
+
+
 class Shouted(str):
     """As the members of an Enum of texts do, it shows itself differently."""
 

@@ -8,27 +8,35 @@ import os
 import platform
 import socket
 import sys
+from collections.abc import Mapping
+from typing import Any
 
 import pytest
 
 from cli_analytics import __version__, event, gate
 from cli_analytics.properties import Declaration
 
-CLOSED = {"ip", "library", "app", "os", "arch", "python", "cpus", "ci", "container"}
+CLOSED = {"ip", "library", "app", "os", "arch", "python", "cpus", "ci", "container", "sessionId"}
+SESSION = 1767323045
+
+
+def context(environ: Mapping[str, str]) -> dict[str, Any]:
+    return event.context("mytool", "1.2.3", environ, session_id=SESSION)
 
 
 def test_it_is_a_closed_list() -> None:
-    built = event.context("mytool", "1.2.3", {})
+    built = context({})
     assert set(built) == CLOSED
     assert built["ip"] == "0.0.0.0"
     assert built["app"] == {"name": "mytool", "version": "1.2.3"}
     assert built["library"] == {"name": "cli-analytics", "version": __version__}
     assert built["python"] == f"{sys.version_info[0]}.{sys.version_info[1]}"
+    assert built["sessionId"] == SESSION
     assert (built["os"], built["arch"]) == ({"name": platform.system()}, platform.machine())
 
 
 def test_it_names_neither_the_machine_nor_the_user_nor_a_place() -> None:
-    said = json.dumps(event.context("mytool", "1.2.3", {**os.environ, "KUBERNETES_SERVICE_HOST": "10.0.0.1"}))
+    said = json.dumps(context({**os.environ, "KUBERNETES_SERVICE_HOST": "10.0.0.1"}))
     secrets = [socket.gethostname(), platform.release(), platform.version(), os.getcwd(), os.path.expanduser("~")]
     secrets += ["10.0.0.1", sys.executable]
     if len(getpass.getuser()) > 4:
@@ -37,7 +45,7 @@ def test_it_names_neither_the_machine_nor_the_user_nor_a_place() -> None:
 
 
 def test_processors_are_a_power_of_two() -> None:
-    cpus = event.context("mytool", "1.2.3", {})["cpus"]
+    cpus = context({})["cpus"]
     assert 1 <= cpus <= event.MAX_CPUS
     assert cpus & (cpus - 1) == 0
 
@@ -47,18 +55,18 @@ def test_processors_are_a_power_of_two() -> None:
     [({"KUBERNETES_SERVICE_HOST": "10.0.0.1"}, "kubernetes"), ({}, None), ({"container": "x"}, None)],
 )
 def test_a_container_is_known_by_its_kind(environ: dict[str, str], container: str | None) -> None:
-    found = event.context("mytool", "1.2.3", environ)["container"]
+    found = context(environ)["container"]
     assert found in ([container] if container else ["docker", "podman", "other", "none"])
 
 
 def test_ci_is_known_by_its_vendor() -> None:
-    assert event.context("mytool", "1.2.3", {"GITLAB_CI": "true"})["ci"] == "gitlab"
-    assert event.context("mytool", "1.2.3", {})["ci"] == "none"
+    assert context({"GITLAB_CI": "true"})["ci"] == "gitlab"
+    assert context({})["ci"] == "none"
 
 
 def test_all_of_it_may_leave() -> None:
     for environ in ({}, {"CI": "1"}, {"bamboo_planKey": "x"}, {"KUBERNETES_SERVICE_HOST": "10.0.0.1"}):
-        built = event.context("my-tool", "1.2.3rc1", environ)
+        built = event.context("my-tool", "1.2.3rc1", environ, session_id=SESSION)
         found = {
             "type": "track",
             "event": "e",

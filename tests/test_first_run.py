@@ -34,7 +34,7 @@ def handed(user: User, digest: str = "", verdict: str = "on") -> dict[str, str]:
 
 
 def ids(user: User) -> list[str]:
-    return [json.loads(path.read_bytes())["anonymousId"] for path in (*user.waiting(), *user.claimed())]
+    return [json.loads(path.read_bytes())["anonymousId"] for path in user.kept()]
 
 
 def test_who_was_told_by_the_launcher_is_not_told_again_and_keeps_the_id(user: User) -> None:
@@ -49,6 +49,16 @@ def test_who_was_told_about_another_manifest_was_not_told(user: User) -> None:
     assert ids(user) == []
     assert NOTICE in user.on_terminal("hello", **handed(user, digest="d" * 64)).terminal
     assert ids(user) == []
+
+
+def test_the_yes_of_an_opt_in_is_handed_over_for_this_manifest_and_no_other(user: User) -> None:
+    text = user.manifest.read_text(encoding="utf-8")
+    user.manifest.write_text(text.replace("[policy]", '[policy]\ndefault = "off"'), encoding="utf-8")
+    other = handed(user, digest="d" * 64)
+    assert user.on_terminal("hello", **other) == user.on_terminal("hello", **other) == (0, "hello\n", "")
+    assert ids(user) == []
+    assert user.run("hello", **handed(user)).stderr == ""
+    until(lambda: ids(user) == [ID])
 
 
 @pytest.mark.parametrize("text", ["1:off", f"1:{ID}:{'d' * 64}:off"])

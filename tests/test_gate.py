@@ -34,11 +34,12 @@ why = "Ends"
 """)
 DECLARED = MANIFEST.events
 SECRET = "s3cr3t-of-ada"
-CONTEXT = {"ip", "library", "app", "os", "arch", "python", "cpus", "ci", "container", "dropped_events"}
+CONTEXT = {"ip", "library", "app", "os", "arch", "python", "cpus", "ci", "container", "sessionId", "dropped_events"}
+SESSION = 1767323045
 
 
 def an_event(**changes: Any) -> dict[str, Any]:
-    known = event.context("mytool", "1.2.3", {})
+    known = event.context("mytool", "1.2.3", {}, session_id=SESSION)
     built = event.build("report_exported", {"format": "csv"}, client_id="an-id", context=known, now=0)
     return {**built, **changes}
 
@@ -87,6 +88,10 @@ def test_what_is_not_declared_stays_and_the_problem_names_the_key_and_no_value()
         {"anonymousId": None},
         {"timestamp": "yesterday"},
         {"timestamp": "2026-01-02"},
+        {"timestamp": "2026-13-02T03:04:05Z"},
+        {"timestamp": "2026-01-02T24:61:61.000Z"},
+        {"timestamp": "2026-01-02T03:04:05+99:99"},
+        {"timestamp": "0000-01-01T00:00:00Z"},
         {"timestamp": 1_767_323_045},
         {"timestamp": "٢٠٢٦-01-02T03:04:05Z"},
     ],
@@ -133,8 +138,53 @@ def test_the_context_is_closed() -> None:
     assert left["context"] == {"ip": "0.0.0.0", "app": {"name": "mytool", "version": "1.2.3"}, "os": {"name": "Linux"}}
 
 
+@pytest.mark.parametrize("number", [1, SESSION, 10**11 - 1])
+def test_the_number_of_the_session_is_a_second(number: int) -> None:
+    assert checked(an_event(context={"sessionId": number}))["context"] == {"ip": "0.0.0.0", "sessionId": number}
+
+
+@pytest.mark.parametrize("value", [0, -1, 10**11, 1767323045.5, True, "1767323045", SECRET, None, [SESSION]])
+def test_what_is_no_second_is_no_session(value: object) -> None:
+    assert checked(an_event(context={"sessionId": value}))["context"] == {"ip": "0.0.0.0"}
+
+
+def message(kind: str, name: str, properties: object) -> dict[str, Any]:
+    """A message of that type."""
+    name_key, properties_key = event.KEYS[kind]
+    bare = {key: value for key, value in an_event(type=kind).items() if key not in ("event", "properties")}
+    return {**bare, **({name_key: name} if name_key else {}), properties_key: properties}
+
+
+@pytest.mark.parametrize("kind", event.KEYS)
+def test_a_message_of_another_type_leaves_as_it_is_declared_and_stays_of_its_type(kind: str) -> None:
+    name = "identify" if kind == "identify" else "report_exported"
+    declared = {name: DECLARED["report_exported"]}
+    given_ = message(kind, name, {"format": "csv", "path": SECRET})
+    planted = {**given_, "userId": SECRET, **{key: SECRET for key in ("traits", "properties") if key not in given_}}
+    left, problems = gate.check(planted, declared)
+    assert left == message(kind, name, {"format": "csv"}) | {key: given_[key] for key in ("messageId", "context")}
+    assert problems == (f"{name} has a property that the manifest does not declare: 'path'",)
+    assert gate.check(given_, {"other": DECLARED["report_exported"]}).event is None
+
+
+@pytest.mark.parametrize("kind", ["screen", "group", "alias", "", SECRET, None, 7, ["track"], {"track": 1}])
+def test_a_message_of_no_type_of_ours_does_not_leave(kind: object) -> None:
+    assert gate.check(an_event(type=kind), DECLARED).event is None
+
+
+def test_what_may_leave_of_files_is_known_by_their_names_and_the_first_tells_how_many_were_dropped() -> None:
+    good = event.encode(an_event(properties={"format": "json", "path": SECRET})).encode()
+    contents = [("broken", b"{"), ("one", good), ("unknown", good.replace(b"report_exported", b"other")), ("two", good)]
+    found = gate.checked(iter(contents), DECLARED, 7)
+    assert [*found] == ["one", "two"]
+    assert [item["properties"] for item in found.values()] == [{"format": "json"}] * 2
+    assert [item["context"].get("dropped_events") for item in found.values()] == [7, None]
+    assert "dropped_events" not in gate.checked(contents, DECLARED, 0)["one"]["context"]
+    assert gate.checked([("broken", b"{")], DECLARED, 7) == {}
+
+
 def test_what_the_client_adds_passes_the_gate() -> None:
-    built = event.context("mytool", "1.2.3", {"GITHUB_ACTIONS": "true"})
+    built = event.context("mytool", "1.2.3", {"GITHUB_ACTIONS": "true"}, session_id=SESSION)
     assert checked(an_event(context=built))["context"] == built
 
 
@@ -169,6 +219,7 @@ SETS: dict[str, Callable[[Any], object]] = {
 }
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=200)
 @given(
     names, property_tables | anything, contexts | anything, st.dictionaries(st.text(max_size=12), anything, max_size=3)
@@ -191,12 +242,14 @@ def test_whatever_an_event_holds_only_declared_keys_and_values_leave(
     assert len(json.dumps(left)) < 4_000
 
 
+@pytest.mark.slow
 @settings(deadline=None)
 @given(st.dictionaries(st.text(max_size=12), anything, max_size=5))
 def test_whatever_a_document_is_it_leaves_or_it_does_not(found: dict[str, Any]) -> None:
     assert gate.check(found, DECLARED).event is None
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=100)
 @given(documents(), st.data())
 def test_an_event_of_any_manifest_passes_the_gate_as_it_is_and_nothing_else_of_it_does(

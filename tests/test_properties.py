@@ -78,6 +78,7 @@ def is_in_the_set(kind: Kind, value: Any) -> object:
     return 0 < len(value) <= 100 and not set(value) & set("/\\@\n\t,;'\"=$")
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=300)
 @given(st.sampled_from(KINDS), values)
 def test_what_leaves_is_in_the_set_and_stays_as_it_is(kind: Kind, value: object) -> None:
