@@ -57,6 +57,7 @@ class Analytics:
         self.manifest = _absolute(os.fspath(manifest))
         self.host_setting = host_setting
         self.record_in_tests = record_in_tests
+        self.session_id = int(time.time())  # of this run
         self.flag_off = False  # this run was started with --no-analytics
         self.commands: Optional[str] = None  # what the user types before `status` and `off`, once they are attached
         self.is_uninformed = False  # when this run began its user had not been told, so it stays off

@@ -215,19 +215,25 @@ def _unusable(facts: Facts) -> Optional[str]:
 
 
 def _opt_in(facts: Facts) -> Optional[str]:
-    if facts.policy.default == "on" or environment.says_yes(facts.environ) or environment.handover(facts.environ):
+    if facts.policy.default == "on" or environment.says_yes(facts.environ) or _handed_over(facts):
         return None
     chosen = (facts.storage.choice, facts.storage.user_choice)
     return None if "on" in map(read_choice, chosen) else "it is off until you say yes"
 
 
 def _informed(facts: Facts) -> Optional[str]:
-    if facts.informed or environment.says_yes(facts.environ):
+    if facts.informed or environment.says_yes(facts.environ) or _handed_over(facts):
         return None
-    handed = environment.handover(facts.environ)
-    if handed and handed[1] == getattr(facts.policy, "disclosure", ""):
-        return None  # told where the launcher runs, about the same manifest
     return "you have not been told yet; the notice is shown on a terminal"
+
+
+def _handed_over(facts: Facts) -> bool:
+    """True for who was told, and said yes, where the launcher runs, and about the same manifest.
+
+    A policy that was just parsed has no digest yet; what is decided by it is decided again by the stamp.
+    """
+    handed = environment.handover(facts.environ)
+    return handed is not None and getattr(facts.policy, "disclosure", handed[1]) == handed[1]
 
 
 def _choice_says_no(paths: tuple[str, ...]) -> Optional[str]:

@@ -1,8 +1,8 @@
 """Drain: send what waits. The sender's process; sender.py starts it, nothing else runs it.
 
-    claim → gate → encode → POST → DELIVERED: done · RETRY: release, and end · REJECTED: drop, and end
+    for each sink:  claim → gate → encode → POST → DELIVERED: done · RETRY: stays in its queue · REJECTED: dropped
 
-What ends it leaves a pause (breaker.py) until the next sender.
+What was not delivered leaves that sink a pause (breaker.py); when no sink is due any more the sender ends.
 
 It holds the lock it was handed, lingers a few seconds so that a burst of runs rides along, and ends itself by a hard
 deadline that bounds name resolution too. Before each batch it asks again whether sending is allowed, so an `off` takes
@@ -15,8 +15,8 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Mapping
-from typing import NamedTuple, Optional
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple, Optional
 
 from cli_analytics import (
     breaker,
@@ -34,19 +34,22 @@ from cli_analytics import (
     storage,
 )
 from cli_analytics.claims import Claims
+from cli_analytics.delivery import Outcome
+from cli_analytics.destination import SinkConfig
+from cli_analytics.errors import ManifestError, SinkError
 from cli_analytics.event import Event
 from cli_analytics.manifest import Manifest
 from cli_analytics.sender import LOCK_DESCRIPTOR
 from cli_analytics.sinks.request import Request
-from cli_analytics.spool import BATCH_EVENTS, Spool
+from cli_analytics.spool import Spool
 from cli_analytics.storage import Storage, StorageError
 
 DEADLINE_SECONDS = 25  # the kernel ends the process then, whatever it is doing: within 30 s, Python's start included
-LIFE_SECONDS = 10  # no new batch after that, so that the last one has time
+LIFE_SECONDS = 10  # no new request after that, so that the last one has time
 LINGER_SECONDS = 4
 POLL_SECONDS = 0.1
 
-_NOTHING = delivery.Outcome(delivery.REJECTED, problem="nothing of it may leave")
+NOWHERE = "nowhere"  # what waits for a manifest without sinks, until an upgrade brings one
 
 
 class Drain(NamedTuple):
@@ -54,9 +57,11 @@ class Drain(NamedTuple):
 
     where: Storage
     claims: Claims
+    sinks: Mapping[str, Optional[SinkConfig]]  # by key
     manifest: Manifest
     version: str
     environ: Mapping[str, str]
+    ends: float  # of the monotonic clock; no new request after that
 
 
 def main(arguments: list[str]) -> None:
@@ -66,10 +71,26 @@ def main(arguments: list[str]) -> None:
         path, version = arguments
         declared = manifest.load(path)
         where = storage.locate(declared.tool.name, os.environ)
-        if _run(Drain(where, Claims(Spool(where.spool)), declared, version, os.environ), _own_lock(where)):
+        if _run(_drain(where, declared, version, os.environ), _own_lock(where)):
             sender.start_if_due(where, manifest=path, version=version, environ=os.environ)
     except Exception:  # noqa: BLE001, S110  the door of this process: nobody is there to hear of it
         pass
+
+
+def _drain(where: Storage, declared: Manifest, version: str, environ: Mapping[str, str]) -> Drain:
+    found = {config.key: config for config in _destinations(declared, environ)}
+    known = breaker.read(where)
+    claims = Claims(Spool(where.spool), [key for key in found or (NOWHERE,) if not known.of(key).is_gone(version)])
+    ends = time.monotonic() + LIFE_SECONDS
+    return Drain(where, claims, found or {NOWHERE: None}, declared, version, environ, ends)
+
+
+def _destinations(declared: Manifest, environ: Mapping[str, str]) -> Sequence[SinkConfig]:
+    """None where the endpoint in the environment is no address: nothing is sent then, and senders grow rare."""
+    try:
+        return manifest.destinations(declared, environ)
+    except ManifestError:
+        return ()
 
 
 def _detach() -> None:
@@ -94,31 +115,53 @@ def _run(drain: Drain, lock: Optional[int]) -> bool:
     A host that appends while we seem alive relies on us, so the spool is looked at once more after we have stopped to:
     what came before that is seen here, what comes later starts a sender of its own.
     """
-    ends = time.monotonic() + LIFE_SECONDS
-    drain.claims.return_orphans()
     for folder in (drain.where.state, drain.where.config):
         drafts.remove_old(folder)
+    if _allowed(drain):
+        drain.claims.prepare()
     while lock is not None:
-        going_on = _linger(drain, ends)
+        going_on = _linger(drain)
         identity.expire(drain.where, drain.manifest.policy.rotate_id_days)
         os.utime(drain.where.sender_lock, (0, 0))  # nobody relies on us any more
         os.close(lock)
         lock = storage.lock(drain.where.sender_lock) if going_on and drain.claims.spool.waiting() else None
-    return time.monotonic() >= ends and bool(drain.claims.spool.waiting())
+    return _is_over(drain) and bool(_wanting(drain))
 
 
-def _linger(drain: Drain, ends: float) -> bool:
+def _linger(drain: Drain) -> bool:
     """Send what waits, and what comes within the time to linger. False when there is no sense in going on."""
     idle_until = time.monotonic() + LINGER_SECONDS
-    while time.monotonic() < min(idle_until, ends):
+    while time.monotonic() < idle_until and not _is_over(drain):
         os.utime(drain.where.sender_lock)  # alive
-        if not drain.claims.spool.waiting():
+        if not _due(drain):
+            return False
+        wanting = _wanting(drain)
+        if not wanting:
             time.sleep(POLL_SECONDS)
             continue
-        if not _allowed(drain) or not _send_batch(drain):
-            return False
+        for sink in wanting:
+            if _is_over(drain) or not _allowed(drain):
+                return False
+            _send_batch(drain, sink)
+            os.utime(drain.where.sender_lock)
         idle_until = time.monotonic() + LINGER_SECONDS
-    return time.monotonic() < ends
+    return not _is_over(drain)
+
+
+def _is_over(drain: Drain) -> bool:
+    return time.monotonic() >= drain.ends
+
+
+def _due(drain: Drain) -> list[str]:
+    """The sinks that may be tried now; those that failed less come first, for one that hangs takes all our time."""
+    known = breaker.read(drain.where)
+    due = [sink for sink in drain.claims.sinks if known.of(sink).due(drain.version)]
+    return sorted(due, key=lambda sink: known.of(sink).failures)
+
+
+def _wanting(drain: Drain) -> list[str]:
+    """Those of them for which something waits."""
+    return [sink for sink in _due(drain) if drain.claims.wants(sink)]
 
 
 def _allowed(drain: Drain) -> bool:
@@ -131,53 +174,80 @@ def _allowed(drain: Drain) -> bool:
     return consent.decide(facts).allowed
 
 
-def _send_batch(drain: Drain) -> bool:
-    """Send one batch to every destination. False when the next one has to wait."""
-    claimed = drain.claims.claim(BATCH_EVENTS)
-    outcome = delivery.Outcome(delivery.RETRY)
+def _send_batch(drain: Drain, sink: str) -> None:
+    """Send one batch to one sink, and remember how that went."""
+    claims = drain.claims
+    claimed = claims.claim(sink)
+    admitted = gate.checked(claimed, drain.manifest.events, claims.dropped(sink))
+    for name, _ in claimed:
+        if name not in admitted:
+            claims.done(sink, name)
+    if not admitted:
+        return
+    breaker.attempted(drain.where, drain.sinks, sink)
+    config = drain.sinks[sink]
+    if config is not None and _deliver_all(drain, sink, config, admitted):
+        breaker.succeeded(drain.where, drain.sinks, sink)
+
+
+def _deliver_all(drain: Drain, sink: str, config: SinkConfig, admitted: Mapping[str, Event]) -> bool:
+    """Deliver one request after the other, until one fails. What no request holds, the sink can't take."""
+    first = next(iter(admitted.values()))["messageId"]
+    left = dict(admitted)
     try:
-        contents = [content for _, content in claimed]
-        outcome = _deliver(drain, gate.checked(contents, drain.manifest.events, drain.claims.claim_dropped()))
-    finally:
-        for name, _ in claimed:
-            if outcome.delivery == delivery.RETRY:
-                drain.claims.release(name)
-            else:
-                drain.claims.done(name)
-    if outcome.delivery == delivery.DELIVERED:
-        drain.claims.done_dropped()
-    return outcome.delivery == delivery.DELIVERED or outcome == _NOTHING
+        requests = sinks.encode(list(admitted.values()), config, event.timestamp(time.time()))
+    except SinkError as error:
+        nothing = {"events": 0, "bytes": 0, "body": ""}
+        _note(drain, config.recipient, Outcome(delivery.RETRY, problem=str(error)), nothing)
+        return False
+    for request in requests:
+        if _is_over(drain) or not _allowed(drain):
+            return True  # the next sender goes on, or the user has said no meanwhile
+        held = {item["messageId"] for item in request.events}
+        own = [name for name, item in admitted.items() if item["messageId"] in held]
+        outcome = _deliver(drain, sink, request, own)
+        if outcome.delivery != delivery.DELIVERED:
+            return False
+        if first in held:
+            drain.claims.told(sink)
+        left = {name: item for name, item in left.items() if name not in own}
+    for name in left:
+        drain.claims.done(sink, name)
+    return True
 
 
-def _deliver(drain: Drain, events: list[Event]) -> delivery.Outcome:
-    """To every destination, in order, until one asks to try again."""
-    if not events:
-        return _NOTHING
-    outcome = delivery.Outcome(delivery.RETRY, problem="there is no destination")
-    breaker.attempted(drain.where)
-    for config in manifest.destinations(drain.manifest, drain.environ):
-        for request in sinks.encode(events, config, event.timestamp(time.time())):
-            outcome = delivery.send(request)
-            _remember(drain, request, outcome)
-            if outcome.delivery == delivery.RETRY or outcome.status == delivery.GONE:
-                return outcome
-    if outcome.delivery == delivery.DELIVERED:
-        breaker.succeeded(drain.where)
+def _deliver(drain: Drain, sink: str, request: Request, names: list[str]) -> Outcome:
+    """Send one request. Its events are done with when it was not to be tried again."""
+
+    def forget() -> None:
+        for name in names:
+            drain.claims.done(sink, name)
+
+    outcome = delivery.send(request, begun=forget)
+    if outcome.delivery != delivery.RETRY:
+        forget()
+    _remember(drain, sink, request, outcome)
     return outcome
 
 
-def _remember(drain: Drain, request: Request, outcome: delivery.Outcome) -> None:
+def _remember(drain: Drain, sink: str, request: Request, outcome: Outcome) -> None:
     """For the breaker, and for the user to read."""
     if outcome.status == delivery.GONE:
-        breaker.stop(drain.where, drain.version)
-        drain.claims.spool.clear()
+        breaker.stop(drain.where, drain.sinks, sink, drain.version)
+        drain.claims.clear(sink)
     elif outcome.retry_after:
-        breaker.postpone(drain.where, outcome.retry_after)
+        breaker.postpone(drain.where, drain.sinks, sink, outcome.retry_after)
+    if not drain.claims.sinks:
+        drain.claims.spool.clear()  # nobody is left to send it to
+    size = {"events": len(request.events), "bytes": len(request.body)}
+    _note(drain, request.address, outcome, {**size, "body": sinks.text(request)})
+
+
+def _note(drain: Drain, address: str, outcome: Outcome, details: Mapping[str, Any]) -> None:
     if not _allowed(drain):
         return  # the user said no meanwhile, which deleted the log
-    size = {"events": request.events, "bytes": len(request.body)}
-    entry = {"sent_at": event.timestamp(time.time()), "to": request.url, **outcome._asdict(), **size}
     try:
-        log.append(drain.where, {**entry, "body": sinks.text(request)})
+        sent_at = event.timestamp(time.time())
+        log.append(drain.where, {"sent_at": sent_at, "to": address, **outcome._asdict(), **details})
     except StorageError:
         pass  # what was delivered is delivered, and is not sent again for want of a log

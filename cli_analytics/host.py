@@ -18,6 +18,7 @@ class Host(Protocol):
     tool: str
     version: str
     manifest: str
+    session_id: int  # when this run began, in seconds since the epoch
     flag_off: bool  # this run was started with the flag that says no
     is_uninformed: bool  # when this run began its user had not been told, so it stays off
     is_calling: bool  # a decorated function is running outside of any framework

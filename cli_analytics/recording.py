@@ -44,7 +44,7 @@ def record(host: Host, name: str, properties: Mapping[str, Any]) -> None:
 
 def build(host: Host, name: str, properties: Mapping[str, Any], *, client_id: str) -> event.Event:
     """An event of this host as it would wait in the spool."""
-    context = event.context(host.tool, host.version, host.environ)
+    context = event.context(host.tool, host.version, host.environ, session_id=host.session_id)
     return event.build(name, properties, client_id=client_id, context=context, now=time.time())
 
 

@@ -2,7 +2,7 @@
 
     spool/tmp/       being written
     spool/new/       waiting; renamed here when whole
-    spool/claimed/   in the hands of a sender; renamed here, which only one can do
+    spool/claimed/   in the hands of a sender, with a folder for each sink
     spool/dropped    one byte for each event that was dropped to keep the bounds
 
 A name is `<milliseconds>-<random>-<bytes>.json`, so that order, age and size are known from a listing. claims.py is the
@@ -20,7 +20,8 @@ from cli_analytics.storage import StorageError
 
 MAX_EVENTS = 1_000
 MAX_BYTES = 1_048_576
-BATCH_EVENTS = 500  # a sender holds that many at most
+BATCH_EVENTS = 500  # a sender holds that many at most for a sink, and half of the bytes
+BATCH_BYTES = MAX_BYTES // 2
 BLOCK_EVENTS = 50  # dropped at once, so that a full spool is not sorted for every event
 LARGE_BYTES = 4_096  # our own events have some 500
 CHECK_EVERY = 16  # sizes are added up for each sixteenth event and each large one, and bounded with that much room
@@ -49,14 +50,23 @@ class Spool:
         """The names of the events that wait, oldest first."""
         return sorted(name for name in names(self.path("new")) if size(name))
 
+    def held(self) -> dict[str, str]:
+        """The events that a sender has and has not yet delivered to every sink: name and the folder of one of them."""
+        claimed = self.path("claimed")
+        found = names(claimed)
+        folders = [os.path.join(claimed, name) for name in found if not size(name)]
+        held = {name: claimed for name in found if size(name)}
+        return {**held, **{name: folder for folder in folders for name in names(folder) if size(name)}}
+
     def peek(self) -> list[bytes]:
-        """The events that wait, oldest first, left where they are."""
-        contents = (storage.read(self.path("new", name)) for name in self.waiting())
+        """The events that were not yet delivered everywhere, oldest first, left where they are."""
+        folders = {**self.held(), **dict.fromkeys(self.waiting(), self.path("new"))}
+        contents = (storage.read(os.path.join(folder, name)) for name, folder in sorted(folders.items()))
         return [content for content in contents if content is not None]
 
     def is_empty(self) -> bool:
         """True when nothing waits and nothing is claimed."""
-        return not self.waiting() and not [name for name in names(self.path("claimed")) if size(name)]
+        return not self.waiting() and not self.held()
 
     def clear(self) -> None:
         """Delete everything, as far as that goes. Raises StorageError for what is left."""
@@ -74,7 +84,8 @@ class Spool:
             storage.make_folder(self.path(folder))
 
     def _empty(self, folder: str) -> None:
-        _try_each([self.path(folder, name) for name in names(self.path(folder))], storage.remove)
+        paths = [self.path(folder, name) for name in names(self.path(folder))]
+        _try_each(paths, _remove_queue if folder == "claimed" else storage.remove)
 
     def _write(self, name: str, content: bytes) -> None:
         draft = self.path("tmp", name)
@@ -88,17 +99,21 @@ class Spool:
     def _make_room(self, next_size: int) -> None:
         """Drop the oldest where one more would be too many. What a sender holds counts too: it may come back."""
         count = len(names(self.path("new")))
-        held = names(self.path("claimed")) if count >= MAX_EVENTS - BATCH_EVENTS else []
-        most = MAX_EVENTS - len(held)
+        most = MAX_EVENTS - (self._held() if count >= MAX_EVENTS - BATCH_EVENTS else 0)
         if count < most and (count + 1) % CHECK_EVERY and next_size <= LARGE_BYTES:
             return
-        waiting = self.waiting()
-        total = next_size + sum(map(size, (*waiting, *held)))
+        waiting = sorted((name, length) for name in names(self.path("new")) if (length := size(name)))
+        total = next_size + sum(length for _, length in waiting) + min(sum(map(size, self.held())), BATCH_BYTES)
         limit = most - (BLOCK_EVENTS if count >= most else 1)
         while waiting and (len(waiting) > limit or total > MAX_BYTES - CHECK_EVERY * LARGE_BYTES):
-            oldest = waiting.pop(0)
-            total -= size(oldest)
+            oldest, length = waiting.pop(0)
+            total -= length
             self.drop(oldest)
+
+    def _held(self) -> int:
+        """How many events a sender has at most; of several sinks that fail each may have others."""
+        queues = (names(self.path("claimed", name)) for name in names(self.path("claimed")))
+        return min(max(map(len, queues), default=0), BATCH_EVENTS)
 
     def drop(self, name: str) -> None:
         """Drop an event that waits. Two who drop the same one count it once: only one of them can delete it."""
@@ -123,6 +138,18 @@ def _try_each(items: Iterable[str], act: Callable[[str], None]) -> None:
             problems.append(error)
     if problems:
         raise problems[0]
+
+
+def _remove_queue(path: str) -> None:
+    """A file, or the folder of a sink's queue, which may be in use and then stays. Raises StorageError."""
+    if not os.path.isdir(path) or os.path.islink(path):
+        storage.remove(path)
+        return
+    _try_each([os.path.join(path, name) for name in names(path)], storage.remove)
+    try:
+        os.rmdir(path)
+    except OSError as error:
+        raise StorageError(path, error) from error
 
 
 def names(folder: str) -> list[str]:

@@ -12,7 +12,8 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from cli_analytics import breaker, consent, environment, event, first_run, gate, identity, log, manifest, storage
-from cli_analytics.breaker import Breaker
+from cli_analytics.breaker import Breakers
+from cli_analytics.claims import Claims
 from cli_analytics.consent import NOT_INFORMED, Decision, Stamp
 from cli_analytics.errors import ManifestError
 from cli_analytics.explanation import explain
@@ -43,10 +44,9 @@ def status(client: Host) -> dict[str, Any]:
         "told": stamp.date if stamp.informed else None,
         "client_id": _or("", _client_id, client, where) or None,
         "waiting": _or(NOTHING_WAITS, _waiting, client, where),
-        "next_attempt": _or("", _next_attempt, client, where) or None,
         "last_attempt": {key: value for key, value in entries[-1].items() if key != "body"} if entries else None,
         "sent": log.totals(entries),
-        "destinations": _or(list[str](), _destinations, client),
+        "destinations": _or(list[dict[str, Any]](), _destinations, client, where),
         "files": {"configuration": where.config, "state": where.state},
     }
 
@@ -75,7 +75,7 @@ def _afterthought(client: Host, where: Storage) -> Decision | None:
     """What keeps a run that may record from recording."""
     if environment.debug(client.environ):
         return Decision(False, "debug", f"{environment.DEBUG} is set: events are printed and not recorded")
-    if _or(Breaker(), breaker.read, where).is_gone(client.version):
+    if _or(Breakers({}), breaker.read, where).is_gone(client.version):
         return Decision(False, "endpoint", "it is gone for good (HTTP 410), until the tool is upgraded")
     try:
         identity.known(where)
@@ -108,18 +108,29 @@ def _client_id(client: Host, where: Storage) -> str:
     return handed[0] if handed else identity.known(where)
 
 
-def _next_attempt(client: Host, where: Storage) -> str:
+def _destinations(client: Host, where: Storage) -> list[dict[str, Any]]:
+    """Each sink, how much waits for it, and when that is tried next if not with the next event."""
+    declared = manifest.destinations(manifest.load(client.manifest), client.environ)
+    spool = Spool(where.spool)
+    return [
+        {
+            "to": config.recipient,
+            "address": config.endpoint or None,
+            "waiting": Claims(spool, [config.key]).waiting(config.key),
+            "next_attempt": _next_attempt(client, where, config.key) or None,
+        }
+        for config in declared
+    ]
+
+
+def _next_attempt(client: Host, where: Storage, sink: str) -> str:
     try:
-        known = breaker.read(where)
+        known = breaker.read(where).of(sink)
     except StorageError as error:
         return f"never: {error}"
     if known.is_gone(client.version):
         return "never: the endpoint is gone for good"
     return "" if known.due(client.version) else event.timestamp(known.not_before)
-
-
-def _destinations(client: Host) -> list[str]:
-    return [sink.endpoint for sink in manifest.destinations(manifest.load(client.manifest), client.environ)]
 
 
 def _or(default: Value, read: Callable[..., Value], *arguments: Any) -> Value:
@@ -165,13 +176,17 @@ def _detail_lines(found: dict[str, Any]) -> list[str]:
         f"told          {found['told'] or 'not yet'}",
         f"id            {found['client_id'] or 'none'}",
         f"waiting       {waiting['events']} events, {waiting['bytes']} bytes{f' ({names})' if names else ''}",
-        f"next attempt  {found['next_attempt'] or ('with the next event' if found['recording'] else 'none')}",
         f"last attempt  {_attempt_text(found['last_attempt'])}",
         "sent          {events} events in {requests} requests, {bytes} bytes".format(**found["sent"]),
-        f"to            {', '.join(found['destinations']) or 'nowhere'}",
+        *(_destination_line(sink, is_recording=found["recording"]) for sink in found["destinations"]),
         f"files         {found['files']['configuration']}",
         f"              {found['files']['state']}",
     ]
+
+
+def _destination_line(sink: dict[str, Any], *, is_recording: bool) -> str:
+    when = sink["next_attempt"] or ("with the next event" if is_recording else "none")
+    return f"to            {sink['to']}: {sink['waiting']} waiting, next attempt {when}"
 
 
 def _attempt_text(last: dict[str, Any] | None) -> str:

@@ -86,8 +86,12 @@ def read(path: str) -> Optional[bytes]:
 def open_own(path: str, flags: int) -> int:
     """A descriptor of a file of ours, made if there is none, for this user alone. Raises OSError."""
     descriptor = os.open(path, flags | os.O_CREAT | _SAFELY | _NO_LINK, 0o600)
-    if os.fstat(descriptor).st_mode & 0o600 != 0o600:  # a umask that takes it even from its owner
-        os.fchmod(descriptor, 0o600)
+    try:
+        if os.fstat(descriptor).st_mode & 0o600 != 0o600:  # a umask that takes it even from its owner
+            os.fchmod(descriptor, 0o600)
+    except OSError:
+        os.close(descriptor)
+        raise
     return descriptor
 
 

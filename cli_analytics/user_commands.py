@@ -34,7 +34,7 @@ from cli_analytics.claims import Claims
 from cli_analytics.errors import CliAnalyticsError
 from cli_analytics.host import Host
 from cli_analytics.manifest import Manifest
-from cli_analytics.spool import BATCH_EVENTS, Spool
+from cli_analytics.spool import Spool
 from cli_analytics.storage import Storage, StorageError
 
 SAMPLE = {"duration_ms": 42, "outcome": "ok", "exit_code": 0, "options": []}
@@ -95,31 +95,43 @@ def reset(client: Host) -> tuple[dict[str, Any], str]:
 def preview(client: Host) -> tuple[list[dict[str, Any]], str]:
     """Show what would be sent now, without sending it."""
     where, declared = _where(client), _declared(client)
-    batches = _batches(where, declared)
-    intro = f"{sum(map(len, batches))} waiting, to be sent like this:\n"
-    if not batches:
+    destinations = manifest.destinations(declared, client.environ)
+    claims = Claims(Spool(where.spool), [config.key for config in destinations])
+    waiting = [_batches(claims, declared, config.key) for config in destinations]
+    count = len(Spool(where.spool).peek())
+    intro = f"{count} waiting, to be sent like this:\n"
+    if not any(waiting):
         properties = {"command": client.tool, **SAMPLE}
         sample = recording.build(client, "command_run", properties, client_id=identity.shown(where, client.environ))
-        batches = [gate.checked([event.encode(sample).encode()], declared.events, 0)]
+        found = gate.checked([("", event.encode(sample).encode())], declared.events, 0)
+        waiting = [[list(found.values())] for _ in destinations]
         intro = "No event waits. This is what one looks like:\n"
     requests = [
-        {"to": request.url, "body": json.loads(sinks.text(request))}
+        {"to": request.address, "body": _readable(sinks.text(request))}
+        for config, batches in zip(destinations, waiting)
         for batch in batches
-        for config in manifest.destinations(declared, client.environ)
         for request in sinks.encode(batch, config, event.timestamp(time.time()))
     ]
     return requests, intro + "".join(f"POST {item['to']}\n{_pretty(item['body'])}\n" for item in requests)
 
 
-def _batches(where: Storage, declared: Manifest) -> list[list[event.Event]]:
-    """What the sender would send next, one request after the other."""
+def _batches(claims: Claims, declared: Manifest, sink: str) -> list[list[event.Event]]:
+    """What the sender would send next to one sink, one batch after the other."""
     batches, told = [], 0
-    for contents, dropped in Claims(Spool(where.spool)).peek(BATCH_EVENTS):
-        batch = gate.checked(contents, declared.events, dropped - told)
+    for claimed, dropped in claims.peek(sink):
+        batch = list(gate.checked(claimed, declared.events, dropped - told).values())
         if batch:
             batches.append(batch)
             told = dropped
     return batches
+
+
+def _readable(text: str) -> Any:
+    """The document in a body, or its text where it is none."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
 
 
 def sent(client: Host) -> tuple[list[dict[str, Any]], str]:
@@ -194,7 +206,7 @@ def _forget(where: Storage) -> tuple[int, str]:
 
 def _count(spool: Spool) -> int:
     try:
-        return len(spool.waiting())
+        return len({*spool.waiting(), *spool.held()})
     except StorageError:
         return 0
 
@@ -209,4 +221,4 @@ def _attempt(act: Callable[..., None], *arguments: Any) -> str:
 
 
 def _pretty(document: Any) -> str:
-    return json.dumps(document, indent=2)
+    return document if isinstance(document, str) else json.dumps(document, indent=2)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import gzip
 import json
+import ssl
 import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Optional
 
 from watch import PATIENCE_SECONDS, until
 
@@ -35,7 +36,7 @@ class Received(NamedTuple):
 class Recorder:
     """A server on loopback that keeps what it is sent and answers what it is told."""
 
-    def __init__(self) -> None:
+    def __init__(self, context: Optional[ssl.SSLContext] = None) -> None:
         self.requests: list[Received] = []
         self.status = 200
         self.headers: dict[str, str] = {}
@@ -46,9 +47,12 @@ class Recorder:
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self))
         self._server.daemon_threads = True
         self._server.block_on_close = False
+        if context is not None:
+            self._server.socket = context.wrap_socket(self._server.socket, server_side=True)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
         self._thread.start()
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        host = "http://127.0.0.1" if context is None else "https://localhost"
+        self.url = f"{host}:{self._server.server_port}"
 
     @property
     def events(self) -> list[dict[str, Any]]:
@@ -103,8 +107,8 @@ def _handler(recorder: Recorder) -> type[BaseHTTPRequestHandler]:
 
 
 @contextmanager
-def recorder() -> Iterator[Recorder]:
-    server = Recorder()
+def recorder(context: Optional[ssl.SSLContext] = None) -> Iterator[Recorder]:
+    server = Recorder(context)
     try:
         yield server
     finally:

@@ -11,6 +11,7 @@ import threading
 import time
 from pathlib import Path
 
+import breakers
 from support import User
 from watch import children_of, until
 
@@ -39,11 +40,8 @@ except ChildProcessError:
 
 def let_pauses_pass(user: User, seconds: int = 0) -> None:
     """As if the pause after a failure were over, and the last sender had been started so much earlier."""
-    breaker, lock = Path(user.where.breaker), Path(user.where.sender_lock)
-    if breaker.exists():
-        lines = breaker.read_text(encoding="ascii").splitlines()
-        lines[1] = f"not_before: {int(time.time()) - 1}"
-        breaker.write_text("\n".join(lines) + "\n", encoding="ascii")
+    breakers.end_pauses(user.where)
+    lock = Path(user.where.sender_lock)
     words = lock.read_text(encoding="ascii").split() if lock.exists() else []
     if len(words) == 3:
         lock.write_text(f"{words[0]} {int(words[1]) - seconds} {words[2]}\n", encoding="ascii")

@@ -166,10 +166,23 @@ class User:
         return User(folder, self.environ[environment.ENDPOINT])
 
     def waiting(self) -> list[Path]:
+        """What is not yet delivered and not being handed out, in order: one of its files for each event."""
+        folder = Path(self.where.spool)
+        found = {path.name: path for place in ("claimed/*/*.json", "new/*.json") for path in folder.glob(place)}
+        return [path for _, path in sorted(found.items())]
+
+    def appended(self) -> list[Path]:
+        """What no sender has had in its hands yet."""
         return sorted(Path(self.where.spool, "new").glob("*.json"))
 
     def claimed(self) -> list[Path]:
-        return sorted(Path(self.where.spool, "claimed").glob("*.json"))
+        """What a sender has in its hands, or had when it ended: each file, of which an event has one for each sink."""
+        return sorted(Path(self.where.spool, "claimed").glob("**/*.json"))
+
+    def kept(self) -> list[Path]:
+        """What was recorded and is not yet delivered, whoever has it, in order: one of its files for each event."""
+        found = {path.name: path for path in (*self.claimed(), *self.appended())}
+        return [path for _, path in sorted(found.items())]
 
     def message_ids(self) -> list[str]:
         return [json.loads(path.read_bytes())["messageId"] for path in self.waiting()]

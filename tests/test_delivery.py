@@ -26,7 +26,8 @@ def server() -> Iterator[Recorder]:
 
 
 def request(url: str) -> Request:
-    return Request(f"{url}/v1/batch", {"Authorization": "Basic a2V5Og==", "Content-Type": "application/json"}, b"{}", 1)
+    headers = {"Authorization": "Basic a2V5Og==", "Content-Type": "application/json"}
+    return Request(f"{url}/v1/batch", headers, b"{}", [])
 
 
 STATUSES = {
@@ -113,6 +114,7 @@ TOKENS += [
 ANSWERS = st.one_of(st.binary(max_size=200), st.lists(st.sampled_from(TOKENS), max_size=20).map("".join))
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=100)
 @given(ANSWERS)
 def test_whatever_a_server_says_is_an_outcome(answer: Union[bytes, str]) -> None:
@@ -125,6 +127,7 @@ def test_whatever_a_server_says_is_an_outcome(answer: Union[bytes, str]) -> None
 DATES = ["Thu", ",", " ", "01", "Jan", "1970", "99999", "00:00:00", "24:61", ":", "-", "GMT", "+9999", "(", '"', "0"]
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=100)
 @given(st.lists(st.sampled_from(DATES), max_size=9).map("".join))
 def test_whatever_a_server_wishes_is_a_number_of_seconds(wish: str) -> None:

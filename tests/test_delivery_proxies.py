@@ -26,7 +26,7 @@ OK = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
 PASSWORD = "s3cr3t-0f-ada"
 VARIABLES = ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")
 ALL_VARIABLES = (*VARIABLES, "HTTP_PROXY", "http_proxy", "NO_PROXY", "no_proxy")
-NETRC = f"machine {NAME} login ada password {PASSWORD}\nmachine 127.0.0.1 login ada password {PASSWORD}\n"
+NETRC = f"machine {NAME} login lovelace password {PASSWORD}\nmachine 127.0.0.1 login lovelace password {PASSWORD}\n"
 
 
 class World(NamedTuple):
@@ -55,7 +55,7 @@ def user(tmp_path: Path, world: World) -> Iterator[User]:
 
 
 def send(url: str) -> delivery.Outcome:
-    return delivery.send(Request(f"{url}/v1/batch", {}, b"{}", 1))
+    return delivery.send(Request(f"{url}/v1/batch", {}, b"{}", []))
 
 
 @pytest.mark.parametrize("variable", VARIABLES)
@@ -94,12 +94,12 @@ def test_what_goes_to_this_machine_in_the_clear_goes_through_no_proxy(
         assert ours.asked == []
 
 
-@pytest.mark.parametrize(("password", "refusal"), [("ada:other", ""), ("", "403 Forbidden"), ("", "503 Busy")])
+@pytest.mark.parametrize(("password", "refusal"), [("lovelace:other", ""), ("", "403 Forbidden"), ("", "503 Busy")])
 def test_where_the_proxy_refuses_it_is_tried_again_and_not_past_it(
     world: World, monkeypatch: pytest.MonkeyPatch, password: str, refusal: str
 ) -> None:
     with proxy({"localhost": world.server.port}, password, refusal) as ours:
-        for url in (ours.url, ours.url.replace("//", f"//ada:{PASSWORD}@")):
+        for url in (ours.url, ours.url.replace("//", f"//lovelace:{PASSWORD}@")):
             monkeypatch.setenv("HTTPS_PROXY", url)
             outcome = send(f"https://localhost:{world.server.port}")
             assert (outcome.delivery, outcome.status) == (RETRY, 0)
@@ -122,7 +122,7 @@ def test_where_the_proxy_is_none_it_is_tried_again_and_not_past_it(
 
 def secrets_in(user: User, ours: Proxy) -> list[str]:
     """Where a user, or who looks over their shoulder, could read the proxy's password."""
-    encoded = base64.b64encode(f"ada:{PASSWORD}".encode()).decode()
+    encoded = base64.b64encode(f"lovelace:{PASSWORD}".encode()).decode()
     shown = {
         "status": user.run("analytics", "status").stdout,
         "status as JSON": user.run("analytics", "status", "--json").stdout,
@@ -134,22 +134,22 @@ def secrets_in(user: User, ours: Proxy) -> list[str]:
     assert all(shown[name] for name in shown if name != "a command line")
     folders = (Path(user.where.state), Path(user.where.config))
     shown.update({str(path): path.read_text() for folder in folders for path in folder.rglob("*") if path.is_file()})
-    return [name for name, text in shown.items() if PASSWORD in text or encoded in text or "ada" in text]
+    return [name for name, text in shown.items() if PASSWORD in text or encoded in text or "lovelace" in text]
 
 
 @needs_proc
-@pytest.mark.parametrize("password", [f"ada:{PASSWORD}", "ada:other"])
+@pytest.mark.parametrize("password", [f"lovelace:{PASSWORD}", "lovelace:other"])
 def test_a_password_in_the_address_of_the_proxy_is_used_and_written_nowhere(
     world: World, user: User, password: str
 ) -> None:
     with proxy({NAME: world.server.port}, password) as ours:
-        user.environ["HTTPS_PROXY"] = ours.url.replace("//", f"//ada:{PASSWORD}@")
+        user.environ["HTTPS_PROXY"] = ours.url.replace("//", f"//lovelace:{PASSWORD}@")
         user.run("hello")
         until(lambda: log.read(user.where))
         knows = password.endswith(PASSWORD)
         assert [entry["delivery"] for entry in log.read(user.where)] == [DELIVERED if knows else RETRY]
         assert len(world.server.message_ids) == knows
-        assert len(user.waiting()) + len(user.claimed()) == (not knows)
+        assert len(user.kept()) == (not knows)
         assert secrets_in(user, ours) == []
 
 
@@ -158,7 +158,7 @@ def test_a_proxy_that_demands_a_password_gets_none_of_the_users_and_the_events_w
     netrc = user.home / ".netrc"
     netrc.write_text(NETRC, encoding="ascii")
     netrc.chmod(0o600)
-    with proxy({NAME: world.server.port}, f"ada:{PASSWORD}") as ours:
+    with proxy({NAME: world.server.port}, f"lovelace:{PASSWORD}") as ours:
         user.run("hello", HTTPS_PROXY=ours.url)
         until(lambda: has_ended(user))
         assert [sorted(asked.headers.keys() & {"Proxy-Authorization", "Authorization"}) for asked in ours.asked] == [[]]

@@ -37,7 +37,7 @@ def server(authority: Authority) -> Iterator[Faulty]:
 
 
 def send(server: Faulty) -> delivery.Outcome:
-    return delivery.send(Request(f"https://localhost:{server.port}/v1/batch", {}, b"{}", 1))
+    return delivery.send(Request(f"https://localhost:{server.port}/v1/batch", {}, b"{}", []))
 
 
 @pytest.mark.parametrize("variable", CA_VARIABLES)
@@ -79,6 +79,7 @@ def test_no_value_switches_the_verification_off(server: Faulty, monkeypatch: pyt
     assert server.requests == []
 
 
+@pytest.mark.slow
 @needs_proc
 @needs_openssl
 @pytest.mark.parametrize("variable", CA_VARIABLES)

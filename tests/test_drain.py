@@ -8,12 +8,13 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import breakers
 import pytest
 from recorder import Recorder, recorder
 from support import MANIFEST, User, user_at
 from watch import needs_proc, until
 
-from cli_analytics import breaker, event, log
+from cli_analytics import event, log
 from cli_analytics.claims import MAX_AGE_SECONDS
 from cli_analytics.spool import BATCH_EVENTS, Spool
 
@@ -34,29 +35,24 @@ def user(tmp_path: Path, server: Recorder) -> Iterator[User]:
         yield somebody
 
 
-def age_breaker(user: User) -> None:
-    """Let the pause be over."""
-    path = Path(user.where.breaker)
-    lines = path.read_text(encoding="ascii").splitlines()
-    lines[1] = f"not_before: {int(time.time()) - 1}"
-    path.write_text("\n".join(lines) + "\n", encoding="ascii")
-
-
 def wait_for_answer(user: User, server: Recorder) -> None:
-    """Until the sender has dealt with the answer: logged it, and holds nothing any more."""
+    """Until the sender has dealt with the answer, which it logs at the very last."""
     until(lambda: server.requests)
-    until(lambda: len(log.read(user.where)) == len(server.requests) and not user.claimed())
+    until(lambda: len(log.read(user.where)) == len(server.requests))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("status", [307, 408, 425, 502])  # test_network_faults.py has others
 @needs_proc
-def test_an_answer_that_may_change_puts_the_events_back_and_pauses(user: User, server: Recorder, status: int) -> None:
+def test_an_answer_that_may_change_lets_the_events_wait_again_and_pauses(
+    user: User, server: Recorder, status: int
+) -> None:
     server.status = status
     server.headers = {"Location": f"{server.url}/elsewhere"} if status < 400 else {}
     user.run("hello")
     wait_for_answer(user, server)
     until(lambda: not user.senders())
-    pause = breaker.read(user.where).not_before - time.time()
+    pause = breakers.only(user.where).not_before - time.time()
     assert 50 < pause <= 60
     sent = [item["messageId"] for item in server.events]
     assert user.message_ids() == sent
@@ -72,12 +68,11 @@ def test_after_the_pause_all_that_waits_is_sent_with_the_ids_it_had(user: User, 
     wait_for_answer(user, server)
     until(lambda: not user.senders())
     server.status = 200
-    age_breaker(user)
+    breakers.end_pauses(user.where)
     user.run("hello")
     events = server.wait(events=3)
     assert [item["messageId"] for item in events].count(events[0]["messageId"]) == 2
-    until(lambda: not user.claimed())
-    assert user.waiting() == []
+    until(lambda: not user.kept())
     until(lambda: not os.path.exists(user.where.breaker))
 
 
@@ -88,10 +83,10 @@ def test_each_failure_doubles_the_pause(user: User, server: Recorder) -> None:
         user.run("hello")
         until(lambda attempt=attempt: len(log.read(user.where)) == attempt)  # type: ignore[misc]
         until(lambda: not user.senders())
-        known = breaker.read(user.where)
+        known = breakers.only(user.where)
         assert known.failures == attempt
         assert pause - 10 < known.not_before - time.time() <= pause
-        age_breaker(user)
+        breakers.end_pauses(user.where)
 
 
 @needs_proc
@@ -99,7 +94,7 @@ def test_a_pause_that_the_server_asks_for_is_kept(user: User, server: Recorder) 
     server.status, server.headers = 429, {"Retry-After": "7200"}
     user.run("hello")
     wait_for_answer(user, server)
-    assert 7100 < breaker.read(user.where).not_before - time.time() <= 7200
+    assert 7100 < breakers.only(user.where).not_before - time.time() <= 7200
     assert len(user.waiting()) == 1
 
 
@@ -113,7 +108,7 @@ def test_gone_stops_for_good_until_the_host_is_upgraded(user: User, server: Reco
     user.run("hello")
     wait_for_answer(user, server)
     until(lambda: not user.senders())
-    assert user.waiting() == []
+    assert user.kept() == []
     server.status = 200
     user.run("hello")
     assert user.senders() == []
@@ -122,6 +117,7 @@ def test_gone_stops_for_good_until_the_host_is_upgraded(user: User, server: Reco
     until(lambda: len(server.requests) == 2)
 
 
+@pytest.mark.slow
 @needs_proc
 @pytest.mark.parametrize("status", [400, 413, 422])
 def test_what_the_server_refuses_is_dropped_and_the_next_is_sent_after_a_pause(
@@ -131,13 +127,13 @@ def test_what_the_server_refuses_is_dropped_and_the_next_is_sent_after_a_pause(
     server.status = status
     user.run("hello")
     wait_for_answer(user, server)
-    assert user.waiting() == []
+    assert user.kept() == []
     assert log.read(user.where)[0]["delivery"] == "REJECTED"
     until(lambda: not user.senders())
     user.run("hello")
     assert user.senders() == []
     server.status = 200
-    age_breaker(user)
+    breakers.end_pauses(user.where)
     user.run("hello")
     assert len(server.wait(events=3)) == 3
     until(lambda: not os.path.exists(user.where.breaker))
@@ -160,9 +156,9 @@ def test_without_a_destination_the_events_wait_and_senders_grow_rare(user: User,
     del user.environ["CLI_ANALYTICS_ENDPOINT"]
     user.inform()
     user.run("hello")
-    until(lambda: os.path.exists(user.where.breaker) and not user.senders() and not user.claimed())
+    until(lambda: os.path.exists(user.where.breaker) and not user.senders())
     assert len(user.waiting()) == 1
-    assert breaker.read(user.where).failures == 1
+    assert breakers.only(user.where).failures == 1
     assert server.requests == []
 
 
@@ -177,7 +173,7 @@ def test_an_off_takes_effect_while_the_sender_lives(user: User, server: Recorder
     spool.append(b"{}")
     until(lambda: not user.senders(), seconds=10)
     assert len(server.requests) == 1
-    assert len(user.waiting()) == 1
+    assert len(user.appended()) == 1, "nobody has touched it"
 
 
 @needs_proc
@@ -220,7 +216,7 @@ def test_the_number_of_dropped_events_travels_once(user: User, server: Recorder)
     user.run("hello")
     wait_for_answer(user, server)
     until(lambda: not user.senders())
-    age_breaker(user)
+    breakers.end_pauses(user.where)
     server.status = 200
     user.run("hello")
     server.wait(events=3)
@@ -266,5 +262,5 @@ def test_an_off_while_the_server_answers_leaves_no_log_and_no_pause(user: User, 
     server.answering.set()
     until(lambda: not user.senders())
     assert not os.path.exists(user.where.log)
-    assert user.waiting() == []
+    assert user.kept() == []
     assert not os.path.exists(user.where.breaker)

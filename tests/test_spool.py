@@ -14,8 +14,18 @@ from writers import contents, start_writers
 
 from cli_analytics import spool as spool_module
 from cli_analytics.claims import Claims
-from cli_analytics.spool import MAX_BYTES, MAX_EVENTS, Spool
+from cli_analytics.spool import BATCH_EVENTS, BLOCK_EVENTS, MAX_BYTES, MAX_EVENTS, Spool
 from cli_analytics.storage import StorageError
+
+SINKS = ["segment-000000000001", "ga4-000000000002", "file-000000000003"]
+SINK, ONE = SINKS[0], SINKS[:1]
+
+
+def dropped(spool: Spool, sink: str = SINK) -> int:
+    """What a sink is told with the next event."""
+    claims = Claims(spool, SINKS if sink != SINK else ONE)
+    claims.claim(sink)
+    return claims.dropped(sink)
 
 
 @pytest.fixture
@@ -28,7 +38,8 @@ def test_nothing_is_created_before_the_first_event(spool: Spool, tmp_path: Path)
     assert spool.peek() == []
     assert spool.is_empty()
     spool.clear()
-    Claims(spool).claim(10)
+    claims = Claims(spool, ONE)
+    assert (claims.wants(SINK), claims.dropped(SINK), list(claims.peek(SINK))) == (False, 0, [])
     assert list(tmp_path.iterdir()) == []
 
 
@@ -37,8 +48,13 @@ def test_events_wait_in_order(spool: Spool) -> None:
         spool.append(b"%d" % number)
         time.sleep(0.002)
     assert spool.peek() == [b"0", b"1", b"2", b"3", b"4"]
-    assert contents(Claims(spool).claim(2)) == [b"0", b"1"]
-    assert spool.peek() == [b"2", b"3", b"4"]
+    claims = Claims(spool, ONE)
+    claimed = claims.claim(SINK)
+    assert contents(claimed) == [b"0", b"1", b"2", b"3", b"4"]
+    for name, _ in claimed[:2]:
+        claims.done(SINK, name)
+    spool.append(b"5")
+    assert spool.peek() == [b"2", b"3", b"4", b"5"], "what a sender has is not delivered yet"
 
 
 def test_folders_and_files_are_the_users_alone(spool: Spool) -> None:
@@ -53,7 +69,7 @@ def test_a_draft_is_not_seen(spool: Spool) -> None:
     [name] = spool.waiting()
     Path(spool.path("tmp", name.replace("-", "-f", 1))).write_bytes(b'{"half": ')
     assert spool.peek() == [b"one"]
-    assert contents(Claims(spool).claim(10)) == [b"one"]
+    assert contents(Claims(spool, ONE).claim(SINK)) == [b"one"]
 
 
 @settings(deadline=None, max_examples=60)
@@ -70,7 +86,7 @@ def test_files_that_are_no_events_are_left_alone(spool: Spool) -> None:
     spool.append(b"one")
     for name in (".DS_Store", "1-2.json", "x-y-z.json", "1-2-3.txt", "-1-2-3.json"):
         Path(spool.path("new", name)).write_bytes(b"x")
-    assert contents(Claims(spool).claim(10)) == [b"one"]
+    assert contents(Claims(spool, ONE).claim(SINK)) == [b"one"]
 
 
 def test_of_too_many_events_the_oldest_go_and_are_counted_once(spool: Spool) -> None:
@@ -79,22 +95,39 @@ def test_of_too_many_events_the_oldest_go_and_are_counted_once(spool: Spool) -> 
     waiting = spool.peek()
     assert len(waiting) <= MAX_EVENTS
     assert sorted(waiting)[-1] == b"%06d" % (MAX_EVENTS + 6)
-    claims = Claims(spool)
-    assert claims.claim_dropped() == MAX_EVENTS + 7 - len(waiting)
-    assert claims.claim_dropped() == MAX_EVENTS + 7 - len(waiting), "not reported yet, so claimed still"
-    claims.done_dropped()
-    assert claims.claim_dropped() == 0
+    assert dropped(spool) == MAX_EVENTS + 7 - len(waiting)
+    assert dropped(spool) == MAX_EVENTS + 7 - len(waiting), "not reported yet, so claimed still"
+    Claims(spool, ONE).told(SINK)
+    assert dropped(spool) == 0
 
 
+@pytest.mark.slow
 def test_at_no_moment_are_there_more_than_that_in_whosever_hands(spool: Spool) -> None:
     for number in range(MAX_EVENTS):
         spool.append(b"%06d" % number)
-    claimed = len(Claims(spool).claim(500))
+    claimed = len(Claims(spool, ONE).claim(SINK))
+    assert claimed == BATCH_EVENTS
     for number in range(MAX_EVENTS):
         spool.append(b"%06d" % number)
         assert claimed + len(spool.waiting()) <= MAX_EVENTS
 
 
+@pytest.mark.slow
+def test_what_waits_for_sinks_that_fail_leaves_room_for_others(spool: Spool) -> None:
+    """Each of them may hold other events, and all of them together more than a batch."""
+    for sink in SINKS:
+        for number in range(BATCH_EVENTS):
+            spool.append(b"%06d" % number)
+        Claims(spool, SINKS[: SINKS.index(sink) + 1]).claim(sink)
+        for other in SINKS[: SINKS.index(sink)]:
+            assert len(os.listdir(spool.path("claimed", other))) >= BATCH_EVENTS
+    for number in range(BATCH_EVENTS + 2 * BLOCK_EVENTS):
+        spool.append(b"%06d" % number)
+    assert len(spool.waiting()) <= MAX_EVENTS - BATCH_EVENTS
+    assert len(spool.waiting()) >= MAX_EVENTS - BATCH_EVENTS - BLOCK_EVENTS
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [500, 5_000, 30_000])
 def test_of_too_many_bytes_the_oldest_go(spool: Spool, size: int) -> None:
     count = min(MAX_BYTES // size + 20, MAX_EVENTS)
@@ -104,17 +137,53 @@ def test_of_too_many_bytes_the_oldest_go(spool: Spool, size: int) -> None:
     waiting = spool.peek()
     assert sum(map(len, waiting)) <= MAX_BYTES
     assert max(waiting).startswith(b"%06d" % (count - 1))
-    assert Claims(spool).claim_dropped() == count - len(waiting)
+    assert dropped(spool) == count - len(waiting)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("size", [2_500, 30_000])
+@pytest.mark.parametrize("sinks", [1, 3])
+def test_while_a_sink_fails_the_newest_events_wait_within_the_bounds(spool: Spool, sinks: int, size: int) -> None:
+    """Whatever it has of old ones takes no more than half of the room."""
+    for number in range(MAX_EVENTS):
+        spool.append((b"%06d" % number).ljust(size))
+        if number % 300 == 299:
+            claims = Claims(spool, SINKS[:sinks])
+            claims.claim(SINK)  # and fails
+            for sink in SINKS[1:sinks]:
+                for name, _ in claims.claim(sink):
+                    claims.done(sink, name)
+    kept = sorted(content[:6] for content in spool.peek())
+    newest = [b"%06d" % number for number in range(MAX_EVENTS)][-min(400, MAX_BYTES // 3 // size) :]
+    assert kept[-len(newest) :] == newest
+    assert len(kept) <= MAX_EVENTS
+    assert size * len(kept) <= MAX_BYTES + 16 * size
 
 
 def test_clear_deletes_everything(spool: Spool) -> None:
-    for number in range(5):
-        spool.append(b"%d" % number)
-    Claims(spool).claim(2)
-    spool.drop(spool.waiting()[0])
+    for _ in range(2):
+        for number in range(5):
+            spool.append(b"%d" % number)
+        Claims(spool, SINKS).claim(SINK)
+        spool.append(b"5")
+        spool.drop(spool.waiting()[0])
+    os.rename(spool.path("claimed", SINK), spool.path("claimed", "one that is no more"))
+    spool.append(b"6")
+    Path(spool.path("tmp", "draft")).write_bytes(b"{")
     spool.clear()
     assert spool.is_empty()
-    assert Claims(spool).claim_dropped() == 0
+    assert [dropped(spool, sink) for sink in SINKS] == [0] * len(SINKS)
+    assert [path for path in Path(spool.folder).rglob("*") if path.is_file()] == []
+
+
+def test_a_folder_in_place_of_one_of_ours_is_emptied_and_deleted_with_the_rest(spool: Spool) -> None:
+    spool.append(b"one")
+    Path(spool.path("claimed", "somebody's", "own")).mkdir(parents=True)
+    Path(spool.path("claimed", "somebody's", "file")).write_bytes(b"")
+    with pytest.raises(StorageError, match="somebody"):
+        spool.clear()
+    assert spool.is_empty()
+    assert os.listdir(spool.path("claimed", "somebody's")) == ["own"]
 
 
 @pytest.mark.parametrize("missing", ["new", "claimed", "tmp"])
@@ -138,4 +207,4 @@ def test_writers_at_once_keep_the_bounds_and_count_each_dropped_event_once(spool
     assert [writer.wait(60) for writer in writers] == [0] * 5
     waiting = spool.peek()
     assert len(waiting) <= MAX_EVENTS
-    assert Claims(spool).claim_dropped() == 1500 - len(waiting)
+    assert dropped(spool) == 1500 - len(waiting)

@@ -16,8 +16,12 @@ from test_consent import facts
 from test_user_commands import CHOICE, CLIENT_ID, JOTTER, STAMP, analytics, as_json, identity, put, work
 from watch import until
 
-from cli_analytics import breaker, consent
+from cli_analytics import breaker, consent, demo, manifest
+from cli_analytics.claims import Claims
 from cli_analytics.explanation import explain
+from cli_analytics.spool import Spool
+
+DEMO = Path(demo.__file__).with_name("analytics.toml")
 
 
 @pytest.fixture
@@ -26,6 +30,12 @@ def user(tmp_path: Path) -> UserOf:
     user = UserOf(tmp_path, tool="jotter")
     del user.environ["SEND_ANONYMOUS_USAGE_INFO"]
     return user
+
+
+def key_of(user: UserOf) -> str:
+    """The name of the one sink to which this user's events go."""
+    [sink] = manifest.destinations(manifest.load(str(DEMO)), user.environ)
+    return sink.key
 
 
 def source(shown: dict[str, Any], name: str) -> dict[str, str | None]:
@@ -37,7 +47,7 @@ def source(shown: dict[str, Any], name: str) -> dict[str, str | None]:
 def test_status_shows_all_there_is_to_know(user: UserOf) -> None:
     as_json(user, "on")
     work(user)
-    breaker.postpone(user.where, 600)
+    breaker.postpone(user.where, (), key_of(user), 600)
     shown = as_json(user, "status")
     assert (shown["tool"], shown["version"]) == ("jotter", "1.4.0")
     assert (shown["recording"], shown["decided_by"]) == (True, "default")
@@ -46,16 +56,17 @@ def test_status_shows_all_there_is_to_know(user: UserOf) -> None:
     (event,) = user.events()
     assert shown["waiting"] == {"events": 1, "bytes": len(user.waiting()[0]), "names": {event["event"]: 1}}
     assert shown["last_attempt"] is None
-    assert shown["next_attempt"]
     assert shown["sent"] == {"requests": 0, "events": 0, "bytes": 0}
-    assert shown["destinations"] == [ENDPOINT]
+    [sink] = shown["destinations"]
+    assert (sink["to"], sink["address"], sink["waiting"]) == ("segment at 127.0.0.1:9", ENDPOINT, 1)
+    assert sink["next_attempt"]
     assert shown["files"] == {"configuration": user.where.config, "state": user.where.state}
     text = analytics(user, "status")
     for word in (
         "jotter 1.4.0: usage data is recorded",
         identity(user),
         "(command_run 1)",
-        ENDPOINT,
+        f"to            segment at 127.0.0.1:9: 1 waiting, next attempt {sink['next_attempt']}\n",
         user.where.config,
     ):
         assert word in text
@@ -157,12 +168,34 @@ def test_a_home_that_cannot_be_found_is_the_reason(user: UserOf) -> None:
     assert "is no home directory" in analytics(user, "status", HOME="")
 
 
+def test_what_waits_for_a_sink_is_counted_whoever_has_it_and_what_was_dropped_is_not(user: UserOf) -> None:
+    as_json(user, "on")
+    work(user)
+    spool, sink = Spool(user.where.spool), key_of(user)
+    spool.append(b"{}")
+    spool.drop(spool.waiting()[-1])
+    claims = Claims(spool, [sink])
+    assert len(claims.claim(sink)) == claims.dropped(sink) == 1
+    work(user)
+    shown = as_json(user, "status")
+    assert shown["waiting"]["events"] == 2
+    assert [found["waiting"] for found in shown["destinations"]] == [2]
+
+
+def test_what_a_killed_sender_was_handing_out_waits_for_the_sink(user: UserOf) -> None:
+    as_json(user, "on")
+    work(user)
+    [name] = Spool(user.where.spool).waiting()
+    Path(user.where.spool, "new", name).rename(Path(user.where.spool, "claimed", name))
+    assert [found["waiting"] for found in as_json(user, "status")["destinations"]] == [1]
+
+
 def test_an_endpoint_that_is_gone_is_the_reason(user: UserOf) -> None:
     as_json(user, "on")
-    breaker.stop(user.where, "1.4.0")
+    breaker.stop(user.where, (), key_of(user), "1.4.0")
     shown = as_json(user, "status")
     assert (shown["recording"], shown["decided_by"]) == (False, "endpoint")
-    assert shown["next_attempt"] == "never: the endpoint is gone for good"
+    assert [sink["next_attempt"] for sink in shown["destinations"]] == ["never: the endpoint is gone for good"]
 
 
 def test_debugging_is_the_reason(user: UserOf) -> None:

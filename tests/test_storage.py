@@ -281,3 +281,20 @@ def test_root_stores_nothing_in_somebody_elses_home(tmp_path: Path) -> None:
 def test_a_home_that_cannot_be_written_is_a_problem(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
     assert "can't be written" in storage.problem(storage.locate("mytool", {"HOME": str(tmp_path)}))
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc/self/fd"), reason="needs /proc")
+def test_a_file_whose_mode_cannot_be_mended_keeps_no_descriptor_open(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "lock").touch(mode=0o400)
+
+    def refuse(_descriptor: int, _mode: int) -> None:
+        raise PermissionError("it is somebody else's")
+
+    monkeypatch.setattr(os, "fchmod", refuse)
+    before = len(os.listdir("/proc/self/fd"))
+    for _ in range(3):
+        with pytest.raises(StorageError):
+            storage.lock(str(tmp_path / "lock"))
+    assert len(os.listdir("/proc/self/fd")) == before

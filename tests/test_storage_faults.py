@@ -15,13 +15,14 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
+import breakers
 import pytest
 from homes import MODES, MOUNTS, can, modes_count
 from support import TOOL, User, read_terminal, user_at
 from visitor import Ended, Visitor, notice_text
 from watch import until
 
-from cli_analytics import breaker, consent, identity, storage
+from cli_analytics import consent, identity, storage
 from cli_analytics.spool import Spool
 from cli_analytics.storage import Storage
 
@@ -263,10 +264,10 @@ def test_fifty_first_runs_at_once_show_one_notice_and_fifty_runs_after_it_have_o
         shown = start(user, FIFTY)
         assert sum("Nothing was recorded in this run." in text for text in shown) == 1
         assert sum(map(bool, shown)) == 1
-        breaker.postpone(user.where, 3600)
+        breakers.hold(user.where)
         assert not any(start(user, FIFTY))
         user.end()  # one that began when others had ended may have found that the user was told
-        ids = [json.loads(path.read_bytes())["anonymousId"] for path in user.waiting() + user.claimed()]
+        ids = [json.loads(path.read_bytes())["anonymousId"] for path in user.kept()]
         assert len(ids) >= FIFTY
         assert set(ids) == {identity.known(user.where)}
         assert not [path for path in user.home.rglob("*") if DRAFT.search(path.name)]

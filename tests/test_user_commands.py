@@ -15,6 +15,8 @@ from environment_of_a_user import ENDPOINT, Ended, UserOf
 from support import on_terminal
 
 from cli_analytics import log
+from cli_analytics.claims import Claims
+from cli_analytics.spool import Spool
 
 JOTTER = ("-m", "cli_analytics.demo.jotter")
 ALL = ("status", "on", "off", "log", "preview", "reset")
@@ -131,6 +133,17 @@ def test_off_leaves_nothing_but_the_choice(user: UserOf) -> None:
     assert as_json(user, "on")["recording"] is True
 
 
+@pytest.mark.parametrize("command", ["off", "reset"])
+def test_what_waits_for_a_sink_that_failed_is_deleted_and_counted_too(user: UserOf, command: str) -> None:
+    as_json(user, "on")
+    work(user)
+    claims = Claims(Spool(user.where.spool), ["one", "other"])
+    assert len(claims.claim("one")) == len(claims.claim("other")) == 1
+    work(user)
+    assert as_json(user, command)["deleted_events"] == 2
+    assert not [path for path in user.files() if path.endswith(".json")]
+
+
 def test_reset_gives_a_new_id(user: UserOf) -> None:
     as_json(user, "on")
     work(user)
@@ -152,7 +165,7 @@ def test_preview_shows_what_would_be_sent_and_where(user: UserOf) -> None:
     as_json(user, "on")
     work(user)
     (waiting,) = as_json(user, "preview")
-    assert waiting["body"]["batch"] == user.events()
+    assert waiting["body"]["batch"] == [{**event, "request_ip": "0.0.0.0"} for event in user.events()]
     assert analytics(user, "preview").startswith(f"1 waiting, to be sent like this:\nPOST {ENDPOINT}/v1/batch\n")
 
 

@@ -79,14 +79,14 @@ class _Trial:
     def expect_a_record(self) -> None:
         """Have the user told, who lets it record. No sender starts: nothing else is to happen in this home."""
         user_commands.on(self.client)
-        breaker.postpone(self.where, PAUSE_SECONDS)
+        breaker.postpone(self.where, (), "trial", PAUSE_SECONDS)
         acts = self._run()
         if not Spool(self.where.spool).waiting():
             why = self._start(*self.arguments, **{environment.DEBUG: "1"}).stderr
             raise AssertionError(f"{self} records nothing for a user who says nothing, which proves nothing\n{why}")
         if not acts:
             raise AssertionError(f"{self} can't be watched: does it start a Python with -I, -E or -S?")
-        breaker.succeeded(self.where)
+        breaker.succeeded(self.where, (), "trial")
 
     def expect_nothing(self, way: Way) -> None:
         """Run it for a user who says no. What waits to be sent is no reason to start a sender."""
