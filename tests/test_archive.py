@@ -31,7 +31,7 @@ def test_a_wrong_clock_is_corrected(received: str, sent: str | None, original: s
     moment = record.moment(f"2026-01-02T{received}")
     assert moment
     checked = event(timestamp=f"2026-01-02T{original}")
-    built = record.build(checked, {"sentAt": sent and f"2026-01-02T{sent}"}, "mytool", None, moment)
+    built = record.build(checked, {"sentAt": sent and f"2026-01-02T{sent}"}, "mytool", moment)
     assert built["timestamp"] == f"2026-01-02T{corrected}"
     assert built["originalTimestamp"] == f"2026-01-02T{original}"
 

@@ -1,4 +1,4 @@
-"""Body: the bytes of a request, read in full, decompressed and bounded.
+"""Body: the bytes of a request, read in full, decompressed and bounded, and the JSON in them.
 
 Content-Type and Content-Length are not looked at: real clients send JSON as text/plain or as a form, gzip under any
 type, and chunks without a length.
@@ -8,17 +8,22 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Awaitable, Callable, Mapping, MutableMapping
-from typing import Any
+from typing import Any, TypeVar
+
+import msgspec
 
 from cli_analytics.collector.refusal import Refusal
 
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 
 MAX_BYTES = 500 * 1024  # Segment's limit for a batch; here it holds before and after decompression
+MAX_EVENTS = 2500  # Segment's limit for a batch, kept for every protocol
 MAX_DRAINED = 16 * 1024 * 1024  # who is cut off while sending sees a broken pipe, not the answer, and retries
 
 _GZIP_OR_ZLIB = 32 + zlib.MAX_WBITS
 _RAW_DEFLATE = -zlib.MAX_WBITS
+
+_T = TypeVar("_T")
 
 
 async def read(receive: Receive, headers: Mapping[bytes, bytes]) -> bytes:
@@ -32,6 +37,17 @@ async def read(receive: Receive, headers: Mapping[bytes, bytes]) -> bytes:
     if encoding == b"deflate":
         return _inflated(body, _RAW_DEFLATE if _is_raw(body) else _GZIP_OR_ZLIB)
     raise Refusal("unknown Content-Encoding; known are gzip and deflate", status=415, code="unsupported_encoding")
+
+
+def decoded(content: bytes | msgspec.Raw, type_: type[_T], where: str) -> _T:
+    """The JSON in `content`, which is a `type_`. Raises Refusal that says what `where` is not."""
+    try:
+        return msgspec.json.decode(content, type=type_)
+    except msgspec.ValidationError as error:
+        wanted = "a list" if str(error).startswith("Expected `array`") else "an object with values in range"
+        raise Refusal(f"{where} is not {wanted}") from error
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise Refusal("malformed JSON") from error
 
 
 async def _received(receive: Receive) -> bytes:

@@ -4,7 +4,9 @@ The client's own `timestamp` becomes `originalTimestamp`, and `timestamp` is cor
 
     timestamp = receivedAt - (sentAt - originalTimestamp)
 
-https://segment.com/docs/connections/spec/common/#timestamps . Columns are always the same and in the same order.
+https://segment.com/docs/connections/spec/common/#timestamps . Columns are in the order of their names, and the same for
+every message of a type: a track has `event` and `properties`, a page `name` and `properties`, an identify `traits`.
+What was sent as `userId` names a person and has no place here.
 """
 
 from __future__ import annotations
@@ -16,7 +18,7 @@ from typing import Any
 
 import msgspec
 
-from cli_analytics.event import Event
+from cli_analytics.event import KEYS, Event
 
 Record = dict[str, Any]
 
@@ -26,28 +28,43 @@ MAX_TIME = 40  # characters; what is said once for a batch is archived with each
 _KEY = re.compile(r"[\w.:+/=-]{1,100}")
 
 
-def build(checked: Event, sent: Mapping[str, Any], tool: str, write_key: str | None, received: datetime) -> Record:
+def build(checked: Event, sent: Mapping[str, Any], tool: str, received: datetime) -> Record:
     """The record of an event that passed the gate; `sent` is the event as it came, for what only servers use."""
-    original = moment(checked["timestamp"])
-    sent_at = moment(sent.get("sentAt"))
-    return {
+    original, sent_at = checked["timestamp"], sent.get("sentAt")
+    happened = _corrected(moment(original), moment(sent_at), received)
+    return _record(checked, sent, tool, received, original, iso(happened))
+
+
+def rebuild(checked: Event, archived: Mapping[str, Any], tool: str, received: datetime) -> Record:
+    """The record of one that was archived elsewhere and passed the gate: as it was, but received now."""
+    original = archived.get("originalTimestamp")
+    timestamp = checked["timestamp"]
+    return _record(checked, archived, tool, received, original if moment(original) else timestamp, timestamp)
+
+
+def _record(
+    checked: Event, sent: Mapping[str, Any], tool: str, received: datetime, original: Any, happened: str
+) -> Record:
+    name, properties = KEYS[checked["type"]]
+    columns = {
         "anonymousId": checked["anonymousId"],
         "channel": "server",
         "context": checked["context"],
-        "event": checked["event"],
+        **({name: checked[name]} if name else {}),
         "integrations": _integrations(sent.get("integrations")),
         "messageId": checked["messageId"],
-        "originalTimestamp": checked["timestamp"],
+        "originalTimestamp": original,
         "projectId": tool,
-        "properties": checked["properties"],
+        properties: checked[properties],
         "receivedAt": iso(received),
-        "sentAt": sent["sentAt"] if sent_at else None,
-        "timestamp": iso(_corrected(original, sent_at, received)),
+        "sentAt": sent["sentAt"] if moment(sent.get("sentAt")) else None,
+        "timestamp": happened,
         "type": checked["type"],
         "userId": None,
         "version": VERSION,
-        "writeKey": _key(write_key) or _key(sent.get("writeKey")),
+        "writeKey": key(sent.get("writeKey")),
     }
+    return dict(sorted(columns.items()))
 
 
 def encode(record: Record) -> bytes:
@@ -71,6 +88,11 @@ def moment(value: Any) -> datetime | None:
         return None
 
 
+def key(value: Any) -> str | None:
+    """`value` where it may be the key of a source, else None."""
+    return value if isinstance(value, str) and _KEY.fullmatch(value) else None
+
+
 def _corrected(original: datetime | None, sent_at: datetime | None, received: datetime) -> datetime:
     if original is None:
         return received
@@ -84,7 +106,3 @@ def _integrations(value: Any) -> dict[str, bool]:
     """The one switch that every source may have; the names of others would be free text."""
     every = value.get("All") if isinstance(value, dict) else None
     return {"All": every} if isinstance(every, bool) else {}
-
-
-def _key(value: Any) -> str | None:
-    return value if isinstance(value, str) and _KEY.fullmatch(value) else None

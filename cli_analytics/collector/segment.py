@@ -10,14 +10,15 @@ Limits are Segment's own. https://segment.com/docs/connections/sources/catalog/l
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 
+from cli_analytics.collector import record
+from cli_analytics.collector.body import MAX_EVENTS, decoded
+from cli_analytics.collector.protocol import Answer, Call, Protocol
 from cli_analytics.collector.refusal import Refusal
 from cli_analytics.event import MAX_BYTES, Event
-
-MAX_EVENTS = 2500
 
 TYPES = ("track", "page", "screen", "identify", "group", "alias")
 # Path → type of the one event in the body; None for a batch. The short ones are those of analytics.js.
@@ -32,20 +33,18 @@ _INHERITED = ("sentAt", "writeKey")
 _MERGED = ("context", "integrations")
 _IDS = ("messageId", "anonymousId")
 
-_T = TypeVar("_T")
 
-
-def events(body: bytes, path: str) -> Iterator[Event]:
-    """The events in a body that was sent to `path`. Raises Refusal at once, and then none of them is taken."""
-    type_ = PATHS[path]
-    if type_ is None:
-        return _of_batch(body)
-    return iter([{**_event(body, "the event"), "type": type_}])
+def events(call: Call) -> Iterator[Event]:
+    """The events in a request. Raises Refusal at once, and then none of them is taken."""
+    type_ = PATHS[call.path]
+    found = iter([{**_event(call.body, "the event"), "type": type_}]) if type_ else _of_batch(call.body)
+    key = record.key(call.key)
+    return ({**event, "writeKey": key} for event in found) if key else found
 
 
 def _of_batch(body: bytes) -> Iterator[Event]:
-    batch = _decoded(body, dict[str, msgspec.Raw], "the body")
-    items = _decoded(batch.get("batch", b"null"), list[msgspec.Raw], "batch")
+    batch = decoded(body, dict[str, msgspec.Raw], "the body")
+    items = decoded(batch.get("batch", b"null"), list[msgspec.Raw], "batch")
     if len(items) > MAX_EVENTS:
         raise Refusal(f"batch has {len(items)} events; at most {MAX_EVENTS} are taken", code="request_too_large")
     shared = {key: _shared(batch[key], key) for key in (*_INHERITED, *_MERGED) if key in batch}
@@ -55,12 +54,12 @@ def _of_batch(body: bytes) -> Iterator[Event]:
 
 def _shared(content: msgspec.Raw, where: str) -> Any:
     _check_size(content, where)
-    return _decoded(content, Any, where)
+    return decoded(content, Any, where)
 
 
 def _event(content: bytes | msgspec.Raw, where: str) -> Event:
     _check_size(content, where)
-    fields = _decoded(content, dict[str, Any], where)
+    fields = decoded(content, dict[str, Any], where)
     event = {key: value for key, value in fields.items() if value is not None}
     return {**event, **{key: str(event[key]) for key in _IDS if _is_number(event.get(key))}}
 
@@ -83,15 +82,9 @@ def _check_size(content: bytes | msgspec.Raw, where: str) -> None:
         raise Refusal(f"{where} has {size} bytes; at most {MAX_BYTES} are taken", code="event_too_large")
 
 
-def _decoded(content: bytes | msgspec.Raw, type_: type[_T], where: str) -> _T:
-    try:
-        return msgspec.json.decode(content, type=type_)
-    except msgspec.ValidationError as error:
-        wanted = "a list" if str(error).startswith("Expected `array`") else "an object with values in range"
-        raise Refusal(f"{where} is not {wanted}") from error
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise Refusal("malformed JSON") from error
-
-
 def _is_number(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+PROTOCOL = Protocol("segment", events, Answer.of({"success": True}), says_why=True, is_text=False)
+PROTOCOLS: Mapping[str, Protocol] = dict.fromkeys(PATHS, PROTOCOL)

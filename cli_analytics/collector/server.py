@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from cli_analytics.errors import CliAnalyticsError
+from cli_analytics.collector import extra
 from cli_analytics.manifest import Manifest
 
 if TYPE_CHECKING:
@@ -32,13 +32,11 @@ def serve(
     Port 0 picks a free one. Raises, before it listens, ArchiveError for an archive that can't be written, OSError for
     an address that can't be had, ManifestError for two manifests of one tool, CliAnalyticsError without the extra.
     """
-    try:
+    with extra.required():
         import uvicorn
 
         from cli_analytics.collector.app import Collector
         from cli_analytics.collector.archive import Archive
-    except ModuleNotFoundError as error:
-        raise CliAnalyticsError(f"{error}. The collector needs: pip install 'cli-analytics[collector]'") from error
 
     with contextlib.closing(Archive(archive)) as opened:
         collector = Collector(manifests, opened)
