@@ -13,6 +13,7 @@ import click
 import pytest
 from recorder import recorder
 from support import User, user_at
+from watch import until
 
 import cli_analytics
 from cli_analytics import cli, disclosure, manifest
@@ -92,7 +93,8 @@ def test_what_a_user_is_told_to_type_works_before_anything_else(tmp_path: Path, 
         assert (done.stderr == "") is ("DEBUG" not in line)
         ended = shell(user, f"{line}; SEND_ANONYMOUS_USAGE_INFO=${{SEND_ANONYMOUS_USAGE_INFO-1}} mytool hello")
         assert ended.stdout.endswith("hello\n")
-        assert (len(server.wait(1, seconds=0 if is_no else 20)), len(user.waiting())) == (int(not is_no), 0)
+        assert len(server.wait(1, seconds=0 if is_no else 20)) == int(not is_no)
+        until(lambda: not user.kept(), seconds=0 if is_no else 20)
 
 
 def shell(user: User, line: str) -> subprocess.CompletedProcess[str]:
