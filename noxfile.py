@@ -68,5 +68,6 @@ def oldest(session: nox.Session) -> None:
 
 
 def _test(session: nox.Session, *options: str) -> None:
-    # Four at a time on two processors: tests wait for processes of their own.
-    session.run("pytest", "-q", "-n", "4", *options, *session.posargs)
+    # Four at a time on two processors: tests wait for processes of their own. Few are handed out at once, for some take
+    # minutes.
+    session.run("pytest", "-q", "-n", "4", "--maxschedchunk", "2", *options, *session.posargs)

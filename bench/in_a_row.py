@@ -25,8 +25,9 @@ class Recording(Ours):
 
     def waiting(self) -> int:
         """Events that were recorded and have not arrived, those dropped for want of room included."""
-        files = [self.state / "spool" / folder / "dropped" for folder in (".", "claimed")]
-        return len(self.events()) + sum(file.stat().st_size for file in files if file.exists())
+        spool = self.state / "spool"
+        files = [*spool.glob("dropped"), *spool.glob("claimed/**/*.dropped")]
+        return len(self.events()) + sum(file.stat().st_size for file in files)
 
 
 class Apart(Recording):

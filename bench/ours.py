@@ -41,9 +41,8 @@ class SenderStarted(Ours):
         """No sender, no pause, nothing waiting."""
         super().prepare()
         (self.state / "breaker").unlink(missing_ok=True)
-        for name in self.events():
-            (self.state / "spool" / "new" / name).unlink(missing_ok=True)
-            (self.state / "spool" / "claimed" / name).unlink(missing_ok=True)
+        for path in (self.state / "spool").glob("**/*.json"):
+            path.unlink(missing_ok=True)
         self.remember()
         self.expect(not self.senders, "a sender is alive already")
 

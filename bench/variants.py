@@ -163,11 +163,8 @@ class Ours(Variant):
 
     def events(self) -> set[str]:
         """The events that wait, those in a sender's hands included. In this order none is missed."""
-        found: set[str] = set()
-        for folder in ("new", "claimed"):
-            path = self.state / "spool" / folder
-            found.update(os.listdir(path) if path.exists() else ())
-        return {name for name in found if name.endswith(".json")}
+        spool = self.state / "spool"
+        return {path.name for place in ("new/*", "claimed/*", "claimed/*/*") for path in spool.glob(f"{place}.json")}
 
     def expect_recorded(self) -> None:
         """One event more than before, or delivered by now. Raises Untrue."""
@@ -180,4 +177,4 @@ class Ours(Variant):
             lines = (self.state / "breaker").read_text(encoding="utf-8").splitlines()
         except FileNotFoundError:
             return 0
-        return float(dict(line.split(": ") for line in lines if ": " in line)["not_before"]) - time.time()
+        return min((float(line.split()[2]) for line in lines), default=0) - time.time()

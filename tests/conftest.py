@@ -48,6 +48,11 @@ def _own_home(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monk
         monkeypatch.delenv(name, raising=False)
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes longest comes first, so that in the end no process waits for one test of minutes."""
+    items.sort(key=lambda item: (item.get_closest_marker("slow") is None, "promises" not in item.path.parts))
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Print what the tests have measured: whatever they gave to `record_property("figure", …)`."""

@@ -151,6 +151,6 @@ def marathon(user: User, steps: int) -> tuple[list[Held], list[Waiting]]:
 
 
 def _waiting(user: User) -> Waiting:
-    found = {name for folder in ("new", "claimed") for name in spool.names(f"{user.where.spool}/{folder}")}
+    found = {path.name for place in ("new/*", "claimed/**/*") for path in Path(user.where.spool).glob(place)}
     sizes = [size for size in map(spool.size, found) if size]
     return Waiting(len(sizes), sum(sizes))

@@ -1,6 +1,6 @@
 """Days: lets time pass for the files of one tool, as if the clock had gone on.
 
-Instead of the clock, whatever carries a time is set back: the breaker's moment and its file's time, the time of the
+Instead of the clock, whatever carries a time is set back: the breaker's moments and its file's time, the time of the
 sender's lock, and (in steps of six hours, they live for seven days) the names and times of the events in the spool.
 """
 
@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+
+import breakers
 
 from cli_analytics.storage import Storage
 
@@ -22,26 +24,16 @@ class Calendar:
         self._owed = 0.0  # what has passed, but not yet for the spool
 
     def let_pass(self, seconds: float) -> None:
-        self._age_breaker(round(seconds))
+        breakers.age(self.where, round(seconds))
         _set_back(Path(self.where.sender_lock), seconds)
         self._owed += seconds
         if self._owed >= STEP_SECONDS:
             self._age_spool(self._owed)
             self._owed = 0.0
 
-    def _age_breaker(self, seconds: int) -> None:
-        path = Path(self.where.breaker)
-        if not path.exists():
-            return
-        lines = path.read_text(encoding="ascii").splitlines()
-        moment = int(lines[1].split()[1])
-        if moment:  # none where the endpoint is gone
-            lines[1] = f"not_before: {moment - seconds}"
-            path.write_text("\n".join(lines) + "\n", encoding="ascii")
-            os.utime(path, (moment - seconds,) * 2)
-
     def _age_spool(self, seconds: float) -> None:
-        for path in [*Path(self.where.spool).glob("new/*.json"), *Path(self.where.spool).glob("claimed/*.json")]:
+        folder = Path(self.where.spool)
+        for path in [*folder.glob("new/*.json"), *folder.glob("claimed/**/*.json")]:
             moment, rest = path.name.split("-", 1)
             _set_back(path, seconds)
             path.rename(path.with_name(f"{int(moment) - round(seconds * 1000):013d}-{rest}"))

@@ -19,7 +19,7 @@ from cli_analytics.storage import Storage
 
 HOSTS = Path(__file__).with_name("hosts")
 ENDPOINT = "http://127.0.0.1:9"  # the discard port: nobody listens
-BREAKER = "failures: 1\nnot_before: {}\ngone: \n"
+BREAKER = "any: 1 {}\n"
 
 
 class Ended(NamedTuple):

@@ -16,12 +16,13 @@ from email.utils import formatdate
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import breakers
 from network import Faulty
 from support import User
 from tls import Authority, self_signed
 from watch import until
 
-from cli_analytics import breaker, log
+from cli_analytics import log
 from cli_analytics.delivery import DELIVERED, REJECTED, RETRY
 
 DAY = 86_400
@@ -191,7 +192,7 @@ def wait_for_end(user: User) -> int:
 
 def pause(user: User) -> float:
     """How long the breaker lets pass from now on."""
-    return breaker.read(user.where).not_before - time.time() if os.path.exists(user.where.breaker) else 0.0
+    return breakers.only(user.where).not_before - time.time() if os.path.exists(user.where.breaker) else 0.0
 
 
 def _memory(pid: int) -> int:

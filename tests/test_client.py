@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import time
 from pathlib import Path
 from typing import Any, Optional
 
@@ -76,6 +77,8 @@ def test_all_events_of_an_installation_have_one_id(tmp_path: Path) -> None:
     mine.analytics.record("report_exported")
     assert len({event["anonymousId"] for event in mine.events()}) == 1
     assert len({event["messageId"] for event in mine.events()}) == 2
+    assert {event["context"]["sessionId"] for event in mine.events()} == {mine.analytics.session_id}
+    assert abs(mine.analytics.session_id - time.time()) < 60
 
 
 def test_debug_prints_what_would_be_sent_and_records_nothing(tmp_path: Path) -> None:
@@ -205,7 +208,7 @@ def test_what_was_recorded_before_the_notice_is_off_for_the_whole_run(tmp_path: 
 
 def test_after_the_endpoint_is_gone_nothing_is_kept_until_an_upgrade(tmp_path: Path) -> None:
     mine = host(tmp_path)
-    breaker.stop(mine.where, "1.2.3")
+    breaker.stop(mine.where, (), "any", "1.2.3")
     mine.analytics.record("report_exported")
     assert mine.events() == []
     mine.analytics.version = "1.2.4"

@@ -11,13 +11,14 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
+import breakers
 import pytest
 from recorder import Recorder, recorder
 from senders import kill_senders, let_pauses_pass
 from support import User, user_at
 from watch import needs_proc, until
 
-from cli_analytics import breaker, log
+from cli_analytics import log
 
 pytestmark = [needs_proc, pytest.mark.slow]
 
@@ -42,7 +43,7 @@ def shift(user: User, years: int) -> None:
     """Let everything have been written by a clock that was so many years off."""
     seconds = years * YEAR
     state = Path(user.where.state)
-    for name, number in (("breaker", r"(?<=not_before: )\d+"), ("sender.lock", r"(?<= )\d{9,}(?= )")):
+    for name, number in (("breaker", r"(?<=: \d )\d+"), ("sender.lock", r"(?<= )\d{9,}(?= )")):
         path = state / name
         if path.exists():
             known = os.stat(path).st_mtime
@@ -64,13 +65,14 @@ def test_after_a_jump_what_waited_arrives_or_is_counted_and_the_next_events_arri
     for _ in range(3):
         user.run("hello")
     until(lambda: log.read(user.where) and not user.senders())
-    assert breaker.read(user.where).failures == 1
+    assert breakers.only(user.where).failures == 1
     let_pauses_pass(user)
     server.answering.clear()
     user.run("hello")
     until(lambda: len(server.requests) == 2)
     kill_senders(user)
-    assert len(user.claimed()) == 4
+    assert user.claimed()
+    assert len(user.kept()) == 4
     shift(user, years)
 
     server.requests.clear()
@@ -79,7 +81,7 @@ def test_after_a_jump_what_waited_arrives_or_is_counted_and_the_next_events_arri
     for number in range(3):
         assert user.run("hello").stdout == "hello\n"
         until(lambda number=number: len(server.events) > number)  # type: ignore[misc]
-    until(lambda: not user.waiting() and not user.claimed())
+    until(lambda: not user.kept())
     ids = {event["messageId"] for event in server.events}
     dropped = sum(event["context"].get("dropped_events", 0) for event in server.events)
     assert len(ids) == len(server.events)

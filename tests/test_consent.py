@@ -248,3 +248,9 @@ def test_any_other_off_beats_a_hand_over(tmp_path: Path) -> None:
     given = facts(tmp_path, environ={**handed(f"1:{ID}:digest:on"), "DO_NOT_TRACK": "1"})
     assert says(given) == (False, "environment")
     assert says(facts(tmp_path, environ=handed(f"1:{ID}:digest:on"), flag_off=True)) == (False, "flag")
+
+
+def test_a_yes_to_another_manifest_is_no_yes_to_this_one(tmp_path: Path) -> None:
+    """Even if the user has been told of this one since."""
+    opt_in = Stamp(disclosure="digest", default="off")
+    assert says(facts(tmp_path, policy=opt_in, environ=handed(f"1:{ID}:another:on"))) == (False, "opt-in")

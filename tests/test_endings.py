@@ -134,6 +134,7 @@ WORDS = st.one_of(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(WORDS, max_size=6))
 def test_nothing_of_the_command_line_gets_into_the_spool(user: UserOf, arguments: list[str]) -> None:

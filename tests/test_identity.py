@@ -89,7 +89,7 @@ def test_with_an_id_that_is_none_nothing_is_recorded(user: User, content: bytes)
     storage.replace(user.where.client_id, content)
     done = user.run("hello")
     assert (done.returncode, done.stdout, done.stderr) == (0, "hello\n", "")
-    assert user.waiting() == user.claimed() == []
+    assert user.kept() == []
 
 
 def test_an_id_that_was_written_by_hand_without_a_newline_is_one(where: Storage) -> None:

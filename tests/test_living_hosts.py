@@ -10,11 +10,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import breakers
 from recorder import recorder
 from support import User, user_at
 from watch import needs_proc, until
 
-from cli_analytics import breaker, identity
+from cli_analytics import identity
 
 LIVES_LONG = """
 import sys
@@ -38,17 +39,17 @@ def test_an_off_ends_the_recording_of_a_process_that_lives_on(tmp_path: Path) ->
             os.kill(sender, signal.SIGKILL)
         until(lambda: not user.senders())
         os.utime(user.where.sender_lock, (0, 0))
-        breaker.postpone(user.where, 3600)
+        breakers.hold(user.where)
         step()
         known = identity.known(user.where)
-        assert (known != "", len(user.waiting())) == (True, 1)
+        assert (known != "", len(user.appended())) == (True, 1)
         assert user.run("analytics", "off").returncode == 0
         for _ in range(3):
             step()
-        breaker.succeeded(user.where)
+        breakers.let_go(user.where)
         step()
         left = [path for path in (user.where.client_id, user.where.log) if os.path.exists(path)]
-        assert (left, user.waiting(), user.claimed(), user.senders()) == ([], [], [], [])
+        assert (left, user.kept(), user.senders()) == ([], [], [])
         assert len(server.events) == 1
         assert user.run("analytics", "on").returncode == 0
         step()

@@ -10,12 +10,13 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import breakers
 import pytest
 from recorder import Recorder, recorder
 from support import User, user_at
 from watch import children_of, command_line, needs_proc, process_status, until
 
-from cli_analytics import breaker, drain, log
+from cli_analytics import drain, log
 
 pytestmark = needs_proc
 
@@ -72,16 +73,8 @@ def descriptors(pid: int) -> dict[int, str]:
     return found
 
 
-def age_breaker(user: User) -> None:
-    """Let the pause be over."""
-    path = Path(user.where.breaker)
-    lines = path.read_text(encoding="ascii").splitlines()
-    lines[1] = f"not_before: {int(time.time()) - 1}"
-    path.write_text("\n".join(lines) + "\n", encoding="ascii")
-
-
 def is_quiet(user: User) -> bool:
-    """Whether the sender has ended, having claimed nothing or put it back."""
+    """Whether the sender has ended, and nothing is left of what it had."""
     return not user.senders() and not user.claimed()
 
 
@@ -194,7 +187,7 @@ def test_while_it_waits_for_an_answer_no_second_one_is_started(user: User, serve
     until(lambda: server.requests)
     sender = the_sender(user)
     os.utime(user.where.sender_lock, (0, 0))  # it has not been heard of for long
-    age_breaker(user)  # nor is there a pause
+    breakers.end_pauses(user.where)  # nor is there a pause
     user.run("hello")
     assert not until(lambda: user.senders() != [sender], seconds=1, must=False)
     server.answering.set()
@@ -253,14 +246,14 @@ def test_after_a_kill_in_the_middle_the_event_is_sent_again_with_the_same_id(use
     user.end()
     until(lambda: not user.senders())
     assert len(user.claimed()) == 1
-    age_breaker(user)
+    breakers.end_pauses(user.where)
     server.answering.set()
     user.run("hello")
     events = server.wait(events=3)
     assert [event["messageId"] for event in events].count(first["messageId"]) == 2
     assert len({event["messageId"] for event in events}) == 2
     until(lambda: not user.claimed())
-    assert user.waiting() == []
+    assert user.kept() == []
 
 
 @pytest.mark.slow
@@ -290,6 +283,6 @@ def test_servers_that_never_come_to_an_end_keep_it_no_longer_than_thirty_seconds
     until(lambda: trickling[0].left_at)
     assert trickling[0].left_at - trickling[0].requests[0].at < 31, "ended by its deadline"
     assert os.stat(silent[1].where.log).st_mtime - silent[0].requests[0].at < 15, "ended by the limit for an answer"
-    assert len(silent[1].waiting()) == 1, "put back"
+    assert len(silent[1].waiting()) == 1, "waits again"
     assert len(trickling[1].claimed()) == 1, "waits for the next sender"
-    assert breaker.read(silent[1].where).failures == breaker.read(trickling[1].where).failures == 1
+    assert breakers.only(silent[1].where).failures == breakers.only(trickling[1].where).failures == 1

@@ -160,6 +160,6 @@ def test_an_event_at_the_very_end_makes_no_noise_and_does_not_hang(user: User, e
     )
     assert (ended.returncode, ended.stdout, ended.stderr) == (0, "", "")
     until(lambda: not user.senders())
-    events = len(user.waiting()) + len(user.claimed())
+    events = len(user.kept())
     assert ENDINGS[ending].least <= events <= ENDINGS[ending].most
     assert all(content.endswith(b"}") for content in Spool(user.where.spool).peek())

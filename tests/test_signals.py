@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
+import breakers
 import pytest
 from crowd import STEPS
 from recorder import Recorder, recorder
@@ -19,7 +20,7 @@ from senders import let_pauses_pass
 from support import MANIFEST, User, user_at
 from watch import needs_proc, until
 
-from cli_analytics import breaker, consent, identity, log
+from cli_analytics import consent, identity, log
 from cli_analytics.drafts import OLD_SECONDS
 
 pytestmark = needs_proc
@@ -98,10 +99,10 @@ def assert_whole(user: User) -> None:
     assert known is not None
     assert known.informed
     assert identity.known(user.where)
-    assert breaker.read(user.where).failures >= 0
+    assert breakers.only(user.where).failures >= 0
     if os.path.exists(user.where.log):
         assert len(log.read(user.where)) == len(Path(user.where.log).read_bytes().splitlines())
-    for path in (*user.waiting(), *user.claimed()):
+    for path in user.kept():
         try:
             assert json.loads(path.read_bytes())["messageId"]
         except FileNotFoundError:
@@ -125,7 +126,7 @@ def test_a_signal_at_any_moment_ends_the_host_as_without_us_and_leaves_whole_fil
     let_pauses_pass(user)
     last = user.run(str(user.manifest), str(TIMES))
     assert (last.returncode, last.stdout, last.stderr) == (0, "ready\ndone\n", "")
-    until(lambda: not user.waiting() and not user.claimed())
+    until(lambda: not user.kept())
     steps = {event["messageId"]: tuple(event["properties"].values()) for event in server.events}
     taken = [step for step in steps.values() if len(step) == 2]
     assert len(set(taken)) == len(taken), "no step has two events"
@@ -147,5 +148,5 @@ def test_a_draft_that_a_killed_sender_left_is_removed_when_it_is_old(user: User,
         draft.write_bytes(b"half")
         os.utime(draft, (time.time() - OLD_SECONDS - 60,) * 2)
     user.run(str(user.manifest), "1")
-    until(lambda: server.requests and not user.waiting() and not user.claimed())
+    until(lambda: server.requests and not user.kept())
     assert not [draft for draft in drafts if draft.exists()]

@@ -14,7 +14,6 @@ import subprocess
 import sys
 import tarfile
 import tempfile
-import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
@@ -30,6 +29,8 @@ from watch import until
 pytest.importorskip("duckdb")
 pytest.importorskip("msgspec")
 pytest.importorskip("uvicorn")
+
+from packages import alone, prepare
 
 from cli_analytics import environment, storage
 from cli_analytics.spool import Spool
@@ -67,7 +68,7 @@ def cache() -> Path:
     folder = ROOT / ".cache" / f"sqlite-utils-{VERSION}-{sys.implementation.cache_tag}"
     wanted = ["pytest", "hypothesis", *(item for item in requires("cli-analytics") or () if "extra ==" not in item)]
     folder.mkdir(parents=True, exist_ok=True)
-    with _alone(folder / "lock"):
+    with alone(folder / "lock"):
         ready = folder / "ready"
         if not ready.exists() or ready.read_text(encoding="utf-8") != "\n".join(wanted):
             ready.unlink(missing_ok=True)
@@ -81,7 +82,7 @@ def suite(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of both runs of the suite, made once however many processes run the tests."""
     base = tmp_path_factory.getbasetemp()
     folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "suite"
-    with _alone(folder / "lock"):
+    with alone(folder / "lock"):
         if not (folder / "sent").exists():
             _run_both(cache, folder)
     return folder
@@ -163,31 +164,13 @@ def _fill(folder: Path, wanted: list[str]) -> None:
     """Download the sdist, and install it and what is wanted beside it. Skips the test where that can't be done."""
     venv, sdist = folder / "venv", folder / f"{SDIST}.tar.gz"
     shutil.rmtree(venv, ignore_errors=True)
-    _prepare([sys.executable, "-m", "venv", str(venv)])
+    prepare("sqlite-utils", [sys.executable, "-m", "venv", str(venv)])
     pip = [str(venv / "bin" / "python"), "-m", "pip", "--quiet", "--retries", "2"]
     if not sdist.exists():
         download = ["download", "--no-deps", "--no-binary", "sqlite-utils", f"sqlite-utils=={VERSION}"]
-        _prepare([*pip, *download, "--dest", str(folder)])
+        prepare("sqlite-utils", [*pip, *download, "--dest", str(folder)])
     assert hashlib.sha256(sdist.read_bytes()).hexdigest() == SHA256
-    _prepare([*pip, "install", str(sdist), *wanted])
-
-
-def _prepare(command: list[str]) -> None:
-    done = subprocess.run(command, capture_output=True, text=True)
-    if done.returncode:
-        said = (done.stdout + done.stderr).strip().splitlines() or ["no message"]
-        pytest.skip(f"sqlite-utils can't be had, is there a network? {command[2]}: {said[-1]}")
-
-
-@contextmanager
-def _alone(path: Path) -> Iterator[None]:
-    """Of several processes that run the tests, one at a time."""
-    while (lock := storage.lock(str(path))) is None:
-        time.sleep(0.2)
-    try:
-        yield
-    finally:
-        os.close(lock)
+    prepare("sqlite-utils", [*pip, "install", str(sdist), *wanted])
 
 
 def _run_both(cache: Path, folder: Path) -> None:
@@ -199,12 +182,12 @@ def _run_both(cache: Path, folder: Path) -> None:
     with _collector(folder / "archive") as endpoint:
         paths = os.pathsep.join(map(str, (ROOT, EXAMPLE, site)))
         user = _user(home, endpoint, PYTHONPATH=paths, SUITE_NOTES=folder / "notes")
-        tool = [str(cache / "venv" / "bin" / "python"), str(SCRIPT), "memory", "select 1"]
-        assert "sqlite-utils analytics off" in on_terminal(tool, {**user, "PYTHONPATH": str(ROOT)}, folder).terminal
+        first = [str(cache / "venv" / "bin" / "python"), str(SCRIPT), "memory", "select 1"]
+        assert "analytics off" in on_terminal(first, {**user, "PYTHONPATH": str(ROOT)}, folder).terminal
         _run_suite(cache, folder / "instrumented", user, "-p", "suite_plugin")
         where = storage.locate("sqlite-utils", user)
         until(Spool(where.spool).is_empty)
-        with _alone(Path(where.sender_lock)):
+        with alone(Path(where.sender_lock)):
             pass  # the sender has ended
     bodies = [json.loads(line)["body"] for line in Path(where.log).read_text(encoding="utf-8").splitlines()]
     (folder / "sent").write_text("".join(bodies), encoding="utf-8")

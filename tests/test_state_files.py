@@ -33,6 +33,7 @@ pytestmark = pytest.mark.slow
 Found = TypeVar("Found")
 quickly = settings(deadline=None, max_examples=150)
 
+SINK = "segment-1a2b3c4d5e6f"
 CLIENT_ID = b"2f8a3c1e-0b5d-4e6f-9a7b-1c2d3e4f5a6b\n"
 OFF = b"off 2026-01-02\n"
 ENTRY = {"sent_at": "2026-01-02T03:04:05.678Z", "delivery": "DELIVERED", "status": 200, "events": 2, "body": "{}"}
@@ -152,16 +153,19 @@ def test_a_stamp_that_was_cut_off_vouches_for_no_manifest(where: Storage) -> Non
 
 
 @quickly
-@given(st.binary(max_size=80) | damaged(b"failures: 3\nnot_before: 1767323045\ngone: 1.2.3\n"))
-@example(b"failures: 1\nnot_before: " + b"9" * 5000 + b"\ngone: \n")
-@example(b"failures: -1\nnot_before: 1\ngone: \n")
+@given(st.binary(max_size=80) | damaged(b"segment-1a2b3c4d5e6f: 3 1767323045\nga4-6f5e4d3c2b1a: 0 0 1.2.3\n"))
+@example(b"segment-1a2b3c4d5e6f: 1 " + b"9" * 5000 + b"\n")
+@example(b"segment-1a2b3c4d5e6f: -1 1\n")
+@example(b"\n")
 def test_a_breaker_of_whatever_bytes_raises_nothing_else(where: Storage, content: bytes) -> None:
     found = read_from(where.breaker, content, breaker.read, where)
     assert found is None or isinstance(found.due("1.2.3"), bool)
+    assert found is None or isinstance(found.is_gone("1.2.3"), bool)
+    assert found is None or isinstance(found.of(SINK).due("1.2.3"), bool)
 
 
 def kept(where: Storage, known: Breaker) -> bytes:
-    lines = f"failures: {known.failures}\nnot_before: {known.not_before}\ngone: {' '.join(known.gone)}\n"
+    lines = f"{SINK}: {known.failures} {known.not_before} {' '.join(known.gone)}\n"
     Path(where.breaker).write_text(lines, encoding="ascii")
     return lines.encode()
 
@@ -170,12 +174,26 @@ def test_a_pause_that_was_cut_off_is_still_one(where: Storage) -> None:
     content = kept(where, Breaker(3, int(time.time()) + 3600))
     found = [read_from(where.breaker, cut, breaker.read, where) for cut in cuts(content)]
     assert not [known for known in found if known is not None and known.due("1.2.3")]
+    assert not [known for known in found if known is not None and known.of(SINK).due("1.2.3")]
 
 
 def test_an_endpoint_that_is_gone_stays_gone_where_the_list_of_versions_was_cut_off(where: Storage) -> None:
     content = kept(where, Breaker(gone=("1.2.3", "1.2.4")))
     found = [read_from(where.breaker, cut, breaker.read, where) for cut in cuts(content)]
     assert not [known for known in found if known is not None and known.due("1.2.4")]
+    assert not [known for known in found if known is not None and known.of(SINK).due("1.2.4")]
+
+
+def test_of_many_sinks_no_cut_off_pause_is_none(where: Storage) -> None:
+    """Nor is any pause too long for having been cut off: it is a day from when the file was written."""
+    pause = int(time.time()) + 3600
+    lines = f"{SINK}: 1 {pause}\nother: 0 0 1.2.3\nlast: 3 {pause}\n"
+    found = [read_from(where.breaker, cut, breaker.read, where) for cut in cuts(lines.encode())]
+    assert None not in found
+    torn = [known for known in found if known is not None and known.torn]
+    assert len(torn) == len(lines) - 2, "but for where a line ends"
+    assert not [known for known in found if known is not None and known.of(SINK).due("1.2.3")]
+    assert not [known for known in torn if known.due("1.2.3")]
 
 
 @quickly
@@ -214,7 +232,7 @@ def test_whatever_lies_in_the_spool_is_no_event_or_can_be_claimed(
     spool.append(b"one")
     Path(os.fsencode(spool.path("new", name)).decode(errors="surrogateescape")).write_bytes(b"{}")
     assert len(spool.waiting()) == 1 + bool(spool_module.size(name))
-    assert b"one" in [content for _, content in Claims(spool).claim(10)]
+    assert b"one" in [content for _, content in Claims(spool, [SINK]).claim(SINK)]
 
 
 def test_an_event_that_cannot_wait_is_an_error_and_leaves_no_draft(spool: Spool) -> None:
@@ -237,11 +255,11 @@ def test_what_cannot_be_counted_is_dropped_all_the_same(spool: Spool, thing: str
     assert spool.waiting() == []
 
 
-@pytest.mark.parametrize("part", ["new", "claimed", "dropped"])
+@pytest.mark.parametrize("part", ["new", "claimed/sink", "dropped"])
 def test_what_cannot_be_deleted_keeps_nothing_else(spool: Spool, part: str) -> None:
     spool.append(b"one")
+    Claims(spool, ["sink", "other"]).claim("sink")
     spool.append(b"two")
-    Claims(spool).claim(1)
     Path(spool.path("" if part == "dropped" else part, "dropped")).mkdir()
     with pytest.raises(StorageError, match="dropped"):
         spool.clear()

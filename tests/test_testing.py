@@ -7,10 +7,12 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import breakers
 import pytest
 from host_tests import HostTests
 from recorder import recorder
@@ -18,7 +20,6 @@ from support import user_at
 from watch import listing, until
 
 import cli_analytics
-from cli_analytics import breaker
 from cli_analytics.spool import Spool
 
 pytestmark = pytest.mark.slow
@@ -81,7 +82,7 @@ def test_nothing_that_the_tests_run_or_start_records(informed: HostTests, option
 def test_without_the_plugin_what_is_started_before_the_first_test_would_record(informed: HostTests) -> None:
     """Without which the test above would prove nothing."""
     informed.pass_("\nassert start() == 0\n\ndef test_it(): pass\n", "-p", "no:cli_analytics")
-    until(lambda: informed.user.waiting() or informed.user.claimed())
+    until(informed.user.kept)
 
 
 def test_the_outbox_holds_what_would_have_been_recorded_in_order(host: HostTests) -> None:
@@ -122,6 +123,7 @@ def test_keep(analytics_outbox):
 """)
         kept = json.loads((user.host.parent / "kept").read_text(encoding="utf-8"))
         sent = server.wait(events=2)
+    assert [event.pop("request_ip") for event in sent] == ["0.0.0.0"] * 2, "the sink's own"
     assert sorted(map(comparable, kept)) == sorted(map(comparable, sent))
 
 
@@ -129,8 +131,11 @@ def comparable(message: dict[str, Any]) -> str:
     """All of a message but what differs from one run to the next."""
     changing = {"messageId": 36, "anonymousId": 36, "timestamp": 24}
     assert {key: len(message[key]) for key in changing} == changing
+    assert abs(time.time() - message["context"]["sessionId"]) < 120
     properties = {key: value for key, value in message["properties"].items() if key != "duration_ms"}
-    return json.dumps({**message, **dict.fromkeys(changing), "properties": properties}, sort_keys=True)
+    context = {**message["context"], "sessionId": None}
+    same = {**message, **dict.fromkeys(changing), "properties": properties, "context": context}
+    return json.dumps(same, sort_keys=True)
 
 
 SAID_NO = """
@@ -199,7 +204,7 @@ def test_it(analytics_outbox):
 
 @pytest.mark.parametrize("options", [(), ("-n", "1")], ids=["alone", "xdist"])
 def test_who_asks_to_record_in_tests_does(informed: HostTests, options: tuple[str, ...]) -> None:
-    breaker.postpone(informed.user.where, 3600)  # so that the event waits to be looked at
+    breakers.hold(informed.user.where)  # so that the event waits to be looked at
     informed.pass_(FOR_REAL + "    assert not told.flush(timeout=0)\n", *options)
     (event,) = (json.loads(path.read_bytes()) for path in informed.user.waiting())
     assert event["properties"] == {"format": "csv"}

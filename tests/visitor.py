@@ -17,9 +17,10 @@ import threading
 from pathlib import Path
 from typing import Any, NamedTuple, Optional
 
+import breakers
 from support import CLOSED, User, read_terminal
 
-from cli_analytics import breaker, disclosure, log, manifest, storage
+from cli_analytics import disclosure, log, manifest, storage
 
 HANGS_SECONDS = 60.0
 
@@ -129,7 +130,7 @@ class Visitor(User):
     def inform(self) -> None:
         """All that there can be: told, with an id, two events that wait, a log, and choices everywhere."""
         assert notice_text(self) in self.call("work", terminal=True).stderr
-        breaker.postpone(self.files, 3600)  # so that no sender starts
+        breakers.hold(self.files)  # so that no sender starts
         assert self.call("work").status == 3
         assert len(self.events()) == 2
         log.append(self.files, {"sent_at": "2026-01-02T03:04:05.678Z", "delivery": "DELIVERED", "status": 200})

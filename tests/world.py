@@ -12,12 +12,13 @@ import venv
 from pathlib import Path
 from typing import NamedTuple
 
+import breakers
 from environment_of_a_user import HOSTS
 from planted import Planted
 from watch import processes_at
 
 import cli_analytics
-from cli_analytics import breaker, demo, identity, log, storage
+from cli_analytics import demo, identity, log, storage
 from cli_analytics.spool import Spool
 
 PACKAGES = [str(Path(cli_analytics.__file__).parents[1]), sysconfig.get_paths()["purelib"]]
@@ -206,11 +207,11 @@ class World:
     def hold(self) -> None:
         """Let no sender start."""
         for where in self.storages:
-            breaker.postpone(where, 3600)
+            breakers.hold(where)
 
     def let_go(self) -> None:
         for where in self.storages:
-            breaker.succeeded(where)
+            breakers.let_go(where)
 
     def waiting(self) -> list[bytes]:
         return [content for where in self.storages for content in Spool(where.spool).peek()]

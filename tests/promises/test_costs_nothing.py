@@ -14,7 +14,7 @@ import pytest
 from support import User, user_at
 from watch import needs_proc, until
 
-from cli_analytics import storage
+from cli_analytics import log, storage
 
 # What costs a host more than the whole of a recording. Compared with what bare click loads on the same Python.
 NEVER = {
@@ -79,7 +79,7 @@ def test_a_recorded_command_loads_nothing_heavy(user: User) -> None:
     user.run("hello")
     added = imported(user, str(user.host), "hello") - bare(user)
     assert added & NEVER_WHEN_INFORMED == set()
-    assert len(user.waiting()) + len(user.claimed()) == 2, "both were recorded"
+    assert len(user.kept()) == 2, "both were recorded"
 
 
 def test_a_recorded_command_beside_a_living_sender_does_not_even_load_what_starts_one(user: User) -> None:
@@ -92,7 +92,7 @@ def test_a_recorded_command_beside_a_living_sender_does_not_even_load_what_start
     os.close(lock)
     assert added & NEVER_WHEN_INFORMED == set()
     assert "cli_analytics.sender" not in added
-    assert len(user.waiting()) == 2, "both were recorded"
+    assert len(user.appended()) == 2, "both were recorded"
 
 
 def test_a_command_with_an_event_of_its_own_loads_nothing_heavy(user: User) -> None:
@@ -116,7 +116,7 @@ def test_a_recorded_run_beside_a_living_sender_starts_no_process_and_no_thread(u
     assert lock is not None
     seen = audit.run(user.host, "export", "7", environ=user.environ)
     os.close(lock)
-    assert len(user.waiting()) == 2
+    assert len(user.appended()) == 2
     assert seen.of((*audit.STARTS, *audit.THREADS, *audit.SOCKETS)) == []
     assert seen.threads == 1
 
@@ -131,7 +131,7 @@ def test_a_recorded_run_without_one_starts_one_process_and_opens_no_socket(user:
 
 def test_within_the_pause_after_a_failure_no_process_is_started(user: User) -> None:
     user.run("hello")
-    until(lambda: os.path.exists(user.where.breaker) and not user.claimed())
+    until(lambda: log.read(user.where))
     user.end()
     until(lambda: not user.senders())
     seen = audit.run(user.host, "export", "7", environ=user.environ)
@@ -160,5 +160,5 @@ def test_an_event_is_recorded_within_two_milliseconds(user: User) -> None:
     )
     os.close(lock)
     times = [float(number) for number in done.stdout.split()]
-    assert len(user.waiting()) == len(times) == 100
+    assert len(user.appended()) == len(times) == 100
     assert statistics.median(times) < 2.0

@@ -160,6 +160,7 @@ def _last(node: ast.stmt) -> int:
     return node.end_lineno or node.lineno
 
 
+@pytest.mark.slow
 def test_files_and_functions_are_short(record_property: Figures) -> None:
     lengths = {str(path): path.read_text(encoding="utf-8").count("\n") for path in FILES}
     assert {path: length for path, length in lengths.items() if length > MAX_LINES} == {}

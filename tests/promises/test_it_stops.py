@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import audit
+import breakers
 import pytest
 from days import Calendar
 from faults import bare, has_ended, inform, run
@@ -87,13 +88,14 @@ def test_a_month_of_a_dead_endpoint_costs_at_most_sixty_attempts(tool: Tool, rec
     attempts = tool.server.connections
     record_property("figure", f"dead for a month, 100 runs a day: {attempts} attempts to connect")
     assert 30 <= attempts <= 60
-    assert breaker.read(tool.user.where).failures == attempts
+    assert breakers.only(tool.user.where).failures == attempts
     tool.server.head = OK
     tool.calendar.let_pass(86_400)
     tool.record()
-    until(lambda: not os.path.exists(tool.user.where.breaker) and not tool.user.waiting())
+    until(lambda: not os.path.exists(tool.user.where.breaker) and not tool.user.kept())
 
 
+@pytest.mark.slow
 def test_after_gone_there_is_no_attempt_and_no_event_until_the_version_changes(
     tool: Tool, record_property: Figure
 ) -> None:
@@ -103,7 +105,7 @@ def test_after_gone_there_is_no_attempt_and_no_event_until_the_version_changes(
     tool.run_for(30)
     record_property("figure", f"a month after 410, 100 runs a day: {tool.server.connections - 1} attempts to connect")
     assert tool.server.connections == 1
-    assert tool.user.waiting() == []
+    assert tool.user.kept() == []
     tool.server.head = OK
     tool.record("1.2.4")
     until(lambda: len(tool.server.requests) == 2)
@@ -133,14 +135,14 @@ def test_after_the_end_date_there_is_no_attempt_and_no_event(tool: Tool, record_
     ended = date.today() - timedelta(days=2)  # in any time zone
     text = tool.user.manifest.read_text(encoding="utf-8")
     tool.user.manifest.write_text(text.replace("[policy]", f"[policy]\nends = {ended}"), encoding="utf-8")
-    waiting = tool.user.waiting()
+    waiting = tool.user.kept()
     for _ in range(30):
         tool.calendar.let_pass(86_400)
         tool.record()
         assert not sender.is_alive(tool.user.where)
     record_property("figure", f"a month after the end date: {tool.server.connections - 1} attempts to connect")
     assert tool.server.connections == 1
-    assert len(tool.user.waiting()) == len(waiting)
+    assert len(tool.user.kept()) == len(waiting) == 1
 
 
 @pytest.mark.parametrize("command", ["export 7", "flush"])
@@ -159,7 +161,7 @@ def test_a_debugged_run_prints_and_sends_nothing_not_even_what_waits(tool: Tool,
     assert audit.result(done.stdout).of(audit.SOCKETS) == []
     until(lambda: not tool.user.senders())
     assert tool.server.connections == 0
-    assert len(tool.user.waiting()) == 1
+    assert len(tool.user.appended()) == 1
 
 
 class Slow(NamedTuple):
@@ -218,8 +220,8 @@ def test_no_fault_keeps_a_sender_for_thirty_seconds(tmp_path: Path, record_prope
                     lasted[name] = time.monotonic() - began[name]
             assert time.monotonic() - max(began.values()) < 60, faults.keys() - lasted.keys()
         gave_up = {name: [entry["delivery"] for entry in log.read(user.where)] for name, user in users.items()}
-        kept = {name: len(user.waiting()) + len(user.claimed()) for name, user in users.items()}
-        pauses = {breaker.read(user.where).failures for user in users.values()}
+        kept = {name: len(user.kept()) for name, user in users.items()}
+        pauses = {breakers.only(user.where).failures for user in users.values()}
     longest = max(lasted, key=lambda name: lasted[name])
     left_out = "" if can_enter() else ", DNS left out, for it takes root"
     figure = f"{len(faults)} faults{left_out}: the longest sender lived {lasted[longest]:.1f} s ({longest})"

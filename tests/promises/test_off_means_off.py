@@ -173,7 +173,11 @@ def user(request: pytest.FixtureRequest, homes: dict[str, User], tmp_path: Path)
     copy.end()
 
 
-@pytest.mark.parametrize("source", SOURCES)
+# All of them on one Python, every sixth on the others.
+EACH = [pytest.param(source, marks=[pytest.mark.slow] if number % 6 else []) for number, source in enumerate(SOURCES)]
+
+
+@pytest.mark.parametrize("source", EACH)
 def test_it_leaves_no_file_thread_process_or_socket(user: User, server: Recorder, source: str) -> None:
     off = SOURCES[source]
     off.prepare(user)
@@ -203,6 +207,7 @@ def test_an_informed_run_is_seen_to_write_and_to_start_a_process(homes: dict[str
         user.end()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("source", ["DO_NOT_TRACK=1", "the user's choice", "the machine's choice for all tools", "CI"])
 def test_a_flush_does_no_more_than_that(user: User, source: str) -> None:
     off = SOURCES[source]
@@ -227,6 +232,7 @@ CALLS = "trace=openat,open,creat,mkdir,mkdirat,rename,renameat,renameat2,link,li
 CALLS += "clone3,fork,vfork,execve,unlink,unlinkat,flock"
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(STRACE is None, reason="strace is not installed")
 @pytest.mark.parametrize(
     "source", ["SEND_ANONYMOUS_USAGE_INFO=false", "DO_NOT_TRACK=1", "--no-analytics", "the user's choice", "CI"]

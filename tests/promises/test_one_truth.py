@@ -72,7 +72,8 @@ def some(kind: Kind) -> list[Any]:
 
 
 def an_event(name: str, values: dict[str, Any], tool: str = "mytool") -> dict[str, Any]:
-    return event.build(name, values, client_id="an-id", context=event.context(tool, "1.2.3", {}), now=0)
+    context = event.context(tool, "1.2.3", {}, session_id=1767323045)
+    return event.build(name, values, client_id="an-id", context=context, now=0)
 
 
 def allows(words: str, value: Any) -> bool:
@@ -120,7 +121,7 @@ def test_what_the_page_does_not_name_passes_no_gate(
 
 def test_the_page_names_all_of_the_context_that_passes_the_gate() -> None:
     declared = manifest.load(str(PACKAGE / "demo" / "analytics.toml"))
-    known = {**event.context("jotter", "1.2.3", {}), "dropped_events": 7, "locale": "de_DE"}
+    known = {**event.context("jotter", "1.2.3", {}, session_id=1767323045), "dropped_events": 7, "locale": "de_DE"}
     left = gate.check({**an_event("command_run", {}), "context": known}, declared.events).event
     assert left is not None
     assert left["context"].keys() == known.keys() - {"locale"}
@@ -243,7 +244,7 @@ def collect(declared: Manifest, folder: Path, batch: dict[str, Any]) -> None:
     async def send(message: dict[str, Any]) -> None:
         answers.append(message.get("status", 200))
 
-    scope = {"type": "http", "method": "POST", "path": "/v1/batch", "headers": []}
+    scope = {"type": "http", "method": "POST", "path": "/v1/batch", "query_string": b"", "headers": []}
     with contextlib.closing(Archive(str(folder))) as archive:
         asyncio.run(Collector([declared], archive)(scope, receive, send))
     assert answers == [200, 200]

@@ -87,8 +87,8 @@ FORMS: dict[str, Callable[[bytes], bytes]] = {
     "Base64 of capitals": lambda text: base64.urlsafe_b64encode(text.upper()),
     "a hash": lambda text: hashlib.sha256(text.lstrip(b"x")[:-2]).hexdigest().encode(),
 }
-KEYS = {"type", "event", "messageId", "anonymousId", "timestamp", "context", "properties"}
-CONTEXT = {"ip", "library", "app", "os", "arch", "python", "cpus", "ci", "container"}
+KEYS = {"type", "event", "messageId", "anonymousId", "timestamp", "context", "properties", "request_ip"}
+CONTEXT = {"ip", "library", "app", "os", "arch", "python", "cpus", "ci", "container", "sessionId"}
 
 
 @pytest.mark.slow
@@ -125,7 +125,7 @@ def assert_framework_owned(events: list[dict[str, Any]], world: World) -> None:
     """Whatever the caller says, these are ours."""
     for event in events:
         assert event.keys() == KEYS
-        assert (event["type"], event["context"]["ip"]) == ("track", "0.0.0.0")
+        assert (event["type"], event["context"]["ip"], event["request_ip"]) == ("track", "0.0.0.0", "0.0.0.0")
         assert event["context"].keys() == CONTEXT
         assert event["context"]["app"] in [{"name": tool, "version": v} for tool, v in world.versions.items()]
         assert event["anonymousId"] in world.ids()
@@ -146,6 +146,7 @@ def can_be_named() -> bool:
     return has_unshare and subprocess.run([*named("x", "/etc/passwd"), "true"], capture_output=True).returncode == 0
 
 
+@pytest.mark.slow
 @needs_proc
 @pytest.mark.skipif(not can_be_named(), reason="only root on Linux can give a process names of its own")
 def test_neither_the_name_of_the_host_nor_that_of_the_user_leaves(tmp_path: Path) -> None:
@@ -182,6 +183,7 @@ HEADERS = {
     "Content-Encoding": "gzip",
     "Content-Type": "application/json",
     "User-Agent": f"cli-analytics/{__version__}",
+    "X-IP-Policy": "remove",
 }
 
 
@@ -259,6 +261,7 @@ def typist(tmp_path_factory: pytest.TempPathFactory) -> UserOf:
     return UserOf(tmp_path_factory.mktemp("typist"))
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=150)
 @given(words=lines)
 def test_whatever_is_typed_is_not_even_kept_on_disk(typist: UserOf, words: list[str]) -> None:

@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import audit
+import breakers
 import pytest
 from recorder import Recorder, recorder
 from support import MANIFEST, User, user_at
 from test_off_means_off import SOURCES
 from watch import listing, needs_proc, processes_at, until
 
-from cli_analytics import breaker, event, log, manifest, sender
+from cli_analytics import event, log, manifest, sender
 from cli_analytics.gate import admit
 from cli_analytics.spool import Spool
 
@@ -37,9 +38,9 @@ def user(tmp_path: Path, server: Recorder) -> Iterator[User]:
     """Somebody who was told, of whom two events wait, and whose sender may not start yet."""
     with user_at(tmp_path, server.url) as somebody:
         somebody.inform()
-        breaker.postpone(somebody.where, 3600)
+        breakers.hold(somebody.where)
         somebody.run("export", "7")
-        assert len(somebody.waiting()) == 2
+        assert len(somebody.appended()) == 2
         yield somebody
 
 
@@ -50,7 +51,7 @@ def look(user: User, *arguments: str) -> Any:
 
 def send(user: User) -> None:
     """Start the sender, and nothing else."""
-    breaker.succeeded(user.where)
+    breakers.let_go(user.where)
     assert sender.start_if_due(user.where, manifest=str(user.manifest), version="1.2.3", environ=user.environ)
 
 
@@ -93,15 +94,42 @@ def test_so_it_is_after_some_were_dropped(user: User, server: Recorder) -> None:
     assert_sent_as_shown(user, server)
 
 
-def test_so_it_is_after_a_sender_was_killed(user: User, server: Recorder) -> None:
-    killed, _ = user.waiting()
-    killed.rename(Path(user.where.spool, "claimed", killed.name))
-    assert_sent_as_shown(user, server)
+def held_by_a_killed_sender(user: User, how: str, path: Path) -> None:
+    """As if it had been killed with that in its hands."""
+    declared = manifest.load(str(user.manifest))
+    queues = {
+        "handing it out": "",
+        "sending it": manifest.destinations(declared, user.environ)[0].key,
+        "sending it elsewhere": declared.sinks[0].key,  # where the endpoint was another one then
+    }
+    folder = Path(user.where.spool, "claimed", queues[how])
+    folder.mkdir(mode=0o700, exist_ok=True)
+    path.rename(folder / path.name)
 
 
-def test_what_a_killed_sender_held_is_sent_although_nothing_new_waits(user: User, server: Recorder) -> None:
+HELD = ("handing it out", "sending it", "sending it elsewhere")
+
+
+@pytest.mark.parametrize("how", HELD)
+def test_so_it_is_after_a_sender_was_killed(user: User, server: Recorder, how: str) -> None:
     for path in user.waiting():
-        path.rename(Path(user.where.spool, "claimed", path.name))
+        held_by_a_killed_sender(user, how, path)
+    assert_sent_as_shown(user, server)
+    assert len(server.events) == 2
+
+
+@pytest.mark.parametrize("how", HELD)
+def test_so_it_is_where_a_killed_sender_held_a_part(user: User, server: Recorder, how: str) -> None:
+    killed, _ = user.waiting()
+    held_by_a_killed_sender(user, how, killed)
+    assert_sent_as_shown(user, server)
+    assert len(server.wait(events=2)) == 2
+
+
+@pytest.mark.parametrize("how", HELD)
+def test_what_a_killed_sender_held_is_sent_although_nothing_new_waits(user: User, server: Recorder, how: str) -> None:
+    for path in user.waiting():
+        held_by_a_killed_sender(user, how, path)
     send(user)
     assert len(server.wait(events=2, seconds=6)) == 2
 
@@ -140,7 +168,7 @@ def test_the_log_has_every_byte_also_of_what_did_not_arrive(user: User, server: 
 @pytest.mark.parametrize("command", ["status", "preview", "log"])
 def test_looking_sends_nothing_starts_nothing_and_changes_nothing(user: User, server: Recorder, command: str) -> None:
     """The client of HTTP, when it is imported, asks the system for its own address; it speaks to nobody."""
-    breaker.succeeded(user.where)
+    breakers.let_go(user.where)
     before = listing(user.folder)
     seen = audit.run(user.host, "analytics", command, environ=user.environ)
     assert seen.stdout
@@ -160,7 +188,7 @@ def debugged(shown: str) -> tuple[list[dict[str, Any]], list[str]]:
 
 
 def test_debug_shows_one_document_a_line_and_keeps_and_sends_nothing(user: User, server: Recorder) -> None:
-    breaker.succeeded(user.where)
+    breakers.let_go(user.where)
     declared = manifest.parse(MANIFEST.encode())
     spooled = [admit(path.read_bytes(), declared.events) for path in user.waiting()]
     before = listing(user.folder)

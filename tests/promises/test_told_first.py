@@ -158,6 +158,7 @@ def reword(user: User, old: str, new: str) -> None:
     user.manifest.write_text(text.replace(old, new), encoding="utf-8")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("old", "new"),
     [
@@ -180,11 +181,11 @@ def test_the_user_is_told_again_before_more_is_collected(user: User, old: str, n
     user.inform()
     reword(user, old, new)
     assert user.run("export", "7").stderr == ""
-    assert user.waiting() == []
+    assert user.kept() == []
     assert NOTICE in user.on_terminal("hello").terminal
-    assert user.waiting() == []
+    assert user.kept() == []
     assert user.on_terminal("hello").terminal == ""
-    until(lambda: user.waiting() or user.claimed())
+    until(user.kept)
 
 
 @pytest.mark.parametrize(
@@ -200,7 +201,7 @@ def test_a_change_that_discloses_nothing_new_is_no_reason_to_tell_again(user: Us
     user.inform()
     reword(user, old, new)
     assert user.on_terminal("hello").terminal == ""
-    until(lambda: user.waiting() or user.claimed())
+    until(user.kept)
     kept = consent.read_stamp(user.where)
     assert kept is not None
     assert kept.manifest == user.manifest.read_bytes(), "so that the next run needn't parse it"
@@ -232,7 +233,7 @@ def test_the_commands_of_the_notice_work_as_printed(user: User, server: Recorder
     assert typed(user, f"{offered['variable']}; mytool hello").returncode == 0
     assert typed(user, offered["no"]).returncode == 0
     assert typed(user, "mytool hello").returncode == 0
-    assert (user.waiting(), server.requests) == ([], [])
+    assert (user.kept(), server.requests) == ([], [])
     assert Path(user.where.choice).read_text(encoding="ascii").startswith("off")
 
 
@@ -244,7 +245,7 @@ def test_without_a_command_group_the_printed_line_says_no_all_the_same(tmp_path:
         done = typed(user, offered["no"])
         assert (done.returncode, done.stderr) == (0, "")
         user.run("hello")
-        assert (user.waiting(), server.requests) == ([], [])
+        assert (user.kept(), server.requests) == ([], [])
 
 
 def test_off_as_the_first_command_shows_no_notice(user: User) -> None:
