@@ -4,6 +4,7 @@
     DO_NOT_TRACK and the        unset, empty, 0 false no off n f: none · anything else: off
     names in policy.opt_out_env
     CLI_ANALYTICS_HANDOVER      1:<client id>:<disclosure digest>:<on|off>, from a launcher · anything else: off
+    CLI_ANALYTICS_SPOOL         the folder in a container at which that launcher has mounted a spool
 
 Values are compared in lower case with surrounding spaces stripped. The table of vectors that this file and the shell
 library both pass is tests/data/optout.tsv.
@@ -11,81 +12,24 @@ library both pass is tests/data/optout.tsv.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from typing import Optional
+
+from cli_analytics import detection
 
 SEND = "SEND_ANONYMOUS_USAGE_INFO"
 DO_NOT_TRACK = "DO_NOT_TRACK"
 DEBUG = "CLI_ANALYTICS_DEBUG"
 ENDPOINT = "CLI_ANALYTICS_ENDPOINT"
 HANDOVER = "CLI_ANALYTICS_HANDOVER"
+SPOOL = "CLI_ANALYTICS_SPOOL"
 
 YES = frozenset({"1", "true", "yes", "on", "y", "t"})
 NO = frozenset({"0", "false", "no", "off", "n", "f"})
 
 # Variables that only test runners set. pytest's reaches the processes that a test starts.
 TEST_RUNNERS = ("PYTEST_CURRENT_TEST", "TOX_ENV_NAME", "NOX_CURRENT_SESSION")
-
-# Variables that announce CI without saying whose. CI=false switches all detection off, as in npm's ci-info.
-ANY_CI = (
-    *("BUILD_ID", "BUILD_NUMBER", "CI", "CI_APP_ID", "CI_BUILD_ID", "CI_BUILD_NUMBER", "CI_NAME"),
-    *("CONTINUOUS_INTEGRATION", "RUN_ID"),
-)
-
-# Vendor by the variable it sets; from npm's ci-info 4.5 (MIT), those whose presence alone decides.
-CI_VENDORS = {
-    "AC_APPCIRCLE": "appcircle",
-    "AGOLA_GIT_REF": "agola",
-    "ALPIC_HOST": "alpic",
-    "APPCENTER_BUILD_ID": "appcenter",
-    "APPVEYOR": "appveyor",
-    "BITBUCKET_COMMIT": "bitbucket",
-    "BITRISE_IO": "bitrise",
-    "BUDDY_WORKSPACE_ID": "buddy",
-    "BUILDER_OUTPUT": "google-cloud-build",
-    "BUILDKITE": "buildkite",
-    "CAPAWESOME_CLOUD": "capawesome",
-    "CF_BUILD_ID": "codefresh",
-    "CF_PAGES": "cloudflare-pages",
-    "CIRCLECI": "circleci",
-    "CIRRUS_CI": "cirrus",
-    "CI_XCODE_PROJECT": "xcode-cloud",
-    "CM_BUILD_ID": "codemagic",
-    "CODEBUILD_BUILD_ARN": "codebuild",
-    "DRONE": "drone",
-    "DSARI": "dsari",
-    "EARTHLY_CI": "earthly",
-    "EAS_BUILD": "eas",
-    "GERRIT_PROJECT": "gerrit",
-    "GITEA_ACTIONS": "gitea",
-    "GITHUB_ACTIONS": "github",
-    "GITLAB_CI": "gitlab",
-    "GO_PIPELINE_LABEL": "gocd",
-    "HARNESS_BUILD_ID": "harness",
-    "HUDSON_URL": "hudson",
-    "JENKINS_URL": "jenkins",
-    "LAYERCI": "layerci",
-    "MAGNUM": "magnum",
-    "NETLIFY": "netlify",
-    "NEVERCODE": "nevercode",
-    "PROW_JOB_ID": "prow",
-    "RELEASEHUB": "releasehub",
-    "RENDER": "render",
-    "RWX": "rwx",
-    "SAILCI": "sail",
-    "SCREWDRIVER": "screwdriver",
-    "SEMAPHORE": "semaphore",
-    "STRIDER": "strider",
-    "TEAMCITY_VERSION": "teamcity",
-    "TF_BUILD": "azure-pipelines",
-    "TRAVIS": "travis",
-    "VELA": "vela",
-    "VERCEL": "vercel",
-    "WORKERS_CI": "cloudflare-workers",
-    "XCS": "xcode-server",
-    "bamboo_planKey": "bamboo",
-}
-CI_NAMES = frozenset(ANY_CI).union(CI_VENDORS)
 
 
 def says_off(environ: Mapping[str, str]) -> bool:
@@ -128,10 +72,29 @@ def debug(environ: Mapping[str, str]) -> bool:
 
 def ci_vendor(environ: Mapping[str, str]) -> str:
     """The CI service this runs on, `other` for an unknown one, `none` outside of CI."""
-    present = {name for name in CI_NAMES.intersection(environ) if environ[name]}
+    present = {name for name in detection.CI_NAMES.intersection(environ) if environ[name]}
     if not present or environ.get("CI", "").strip().lower() == "false":
         return "none"
-    return next((vendor for name, vendor in CI_VENDORS.items() if name in present), "other")
+    return next((vendor for name, vendor in detection.CI_VENDORS.items() if name in present), "other")
+
+
+def agent(environ: Mapping[str, str]) -> str:
+    """The variable that gives a coding agent away, or an empty string."""
+    return next((name for name in detection.AGENTS if environ.get(name)), "")
+
+
+def container(environ: Mapping[str, str], *, root: str = "") -> str:
+    """The kind of container this runs in, `none` outside of one. Its files are below `root`."""
+    for sort, sign, kind in detection.CONTAINERS:
+        if sort == "variable":
+            is_there = bool(environ.get(sign))
+        elif sort == "file":
+            is_there = os.path.exists(root + sign)
+        else:
+            is_there = hasattr(os, "uname") and os.uname().nodename == sign
+        if is_there:
+            return kind
+    return "none"
 
 
 def test_runner(environ: Mapping[str, str]) -> str:

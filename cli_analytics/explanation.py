@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable
 from typing import Any, Optional
 
-from cli_analytics import consent, environment, storage
+from cli_analytics import consent, detection, environment, notice, storage
 from cli_analytics.consent import Decision, Facts
 from cli_analytics.storage import StorageError
 
@@ -67,7 +67,7 @@ def _end_date(facts: Facts) -> list[Found]:
 
 
 def _ci(facts: Facts) -> list[Found]:
-    names = sorted(name for name in environment.CI_NAMES if facts.environ.get(name))
+    names = sorted(name for name in detection.CI_NAMES if facts.environ.get(name))
     return [*_variables(facts, *names), ("manifest policy.ci", facts.policy.ci)]
 
 
@@ -92,7 +92,11 @@ def _choices(facts: Facts) -> list[Found]:
 
 def _told(facts: Facts) -> list[Found]:
     date = getattr(facts.policy, "date", "") if facts.informed else ""
-    return [(facts.storage.stamp, f"told on {date}" if date else None)]
+    withheld = "" if date else notice.withheld(facts.environ)
+    return [
+        (facts.storage.stamp, f"told on {date}" if date else None),
+        *([("the notice", withheld)] if withheld else []),
+    ]
 
 
 _LOOKED_AT: dict[str, Callable[[Facts], list[Found]]] = {

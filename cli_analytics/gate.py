@@ -11,20 +11,20 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple, Optional
 
-from cli_analytics import environment
+from cli_analytics import detection
 from cli_analytics import event as messages
 from cli_analytics.errors import UndeclaredError
 from cli_analytics.event import IP, Event
 from cli_analytics.properties import Declaration
 
 _ID = re.compile(r"[A-Za-z0-9._:-]{1,100}")
-_TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:?\d\d)", re.ASCII)
+TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:?\d\d)", re.ASCII)
 _LABEL = re.compile(r"[A-Za-z0-9][\w.+-]{0,39}", re.ASCII)
 
 _COUNT = range(10**9)
 
-# The context, closed: key → what it may hold. An inner table is a nested context.
-_CONTEXT: Mapping[str, Any] = {
+# The context, closed: key → what it may hold. An inner table is a nested context; True is a key that is true or absent.
+CONTEXT: Mapping[str, Any] = {
     "ip": re.compile(re.escape(IP)),
     "library": {"name": _LABEL, "version": _LABEL},
     "app": {"name": _LABEL, "version": _LABEL},
@@ -33,8 +33,9 @@ _CONTEXT: Mapping[str, Any] = {
     "python": re.compile(r"\d{1,2}\.\d{1,3}", re.ASCII),
     "cpus": _COUNT,
     "sessionId": range(1, 10**11),
-    "ci": frozenset({*environment.CI_VENDORS.values(), "other", "none"}),
-    "container": frozenset({"docker", "podman", "kubernetes", "other", "none"}),
+    "ci": frozenset({*detection.CI_VENDORS.values(), "other", "none"}),
+    "container": frozenset({*(kind for _, _, kind in detection.CONTAINERS), "none"}),
+    "ephemeral": True,
     "dropped_events": _COUNT,
 }
 
@@ -55,11 +56,11 @@ def check(event: Mapping[str, Any], declared: Mapping[str, Declaration]) -> Chec
     name = messages.name(event)
     if name not in declared:
         return Checked(None, ("an event that the manifest does not declare",))
-    for key, form in (("messageId", _ID), ("anonymousId", _ID), ("timestamp", _TIMESTAMP)):
-        if not _matches(form, event.get(key)) or (form is _TIMESTAMP and not _is_moment(event[key])):
+    for key, form in (("messageId", _ID), ("anonymousId", _ID), ("timestamp", TIMESTAMP)):
+        if not _matches(form, event.get(key)) or (form is TIMESTAMP and not _is_moment(event[key])):
             return Checked(None, (f"{name}: its {key} is not well-formed",))
     properties, problems = _clean_properties(name, messages.properties(event), declared[name])
-    context = _clean_context(event.get("context"), _CONTEXT)
+    context = _clean_context(event.get("context"), CONTEXT)
     name_key, properties_key = messages.KEYS[event["type"]]
     kept = {key: event[key] for key in ("type", name_key, "messageId", "anonymousId", "timestamp") if key}
     return Checked({**kept, "context": {**context, "ip": IP}, properties_key: properties}, tuple(problems))
@@ -123,6 +124,8 @@ def _clean_context(context: Any, allowed: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _matches(form: Any, value: Any) -> bool:
+    if form is True:
+        return value is True
     if isinstance(form, range):
         return isinstance(value, int) and not isinstance(value, bool) and value in form
     if not isinstance(value, str):

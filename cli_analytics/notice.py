@@ -22,13 +22,23 @@ def mark(where: Storage, current: Stamp, told: str) -> None:
 
 
 def can_show(stderr: Optional[TextIO], environ: Mapping[str, str]) -> bool:
-    """True when a human reads stderr: a terminal, and no CI, whose terminals nobody reads."""
-    if stderr is None or environment.ci_vendor(environ) != "none":
+    """True when a person reads stderr and was not told by a launcher: a terminal, and not that of CI or of an agent."""
+    if stderr is None or withheld(environ):
         return False
     try:
         return stderr.isatty()
     except ValueError:  # it is closed
         return False
+
+
+def withheld(environ: Mapping[str, str]) -> str:
+    """The reason to show no notice even on a terminal, or an empty string."""
+    vendor, agent = environment.ci_vendor(environ), environment.agent(environ)
+    if vendor != "none":
+        return f"no person reads the terminal of continuous integration ({vendor})"
+    if agent:
+        return f"no person reads the terminal of a coding agent ({agent} is set)"
+    return f"it is for the launcher to show ({environment.HANDOVER} is set)" if environment.handover(environ) else ""
 
 
 def ensure_shown(where: Storage, current: Stamp, text: str, stderr: TextIO) -> None:

@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from cli_analytics import __version__, consent, disclosure, environment, event, forms, manifest, properties
+from cli_analytics import __version__, consent, detection, disclosure, environment, event, forms, manifest, properties
 from cli_analytics.destination import SinkConfig
 from cli_analytics.errors import ManifestError
 from cli_analytics.manifest import Manifest
@@ -70,6 +70,8 @@ def _baked(content: bytes, declared: Manifest) -> Iterator[str]:
     words = "|".join(f"*{_letters(word)}*" for word in consent.DEVELOPMENT)
     yield from _function("unreleased", _case("$1", {f"''|{words}": ":"}, "return 1"))
     yield from _function("vendor", _vendors())
+    yield from _function("agent", [f'[ -n "{"".join(f"${{{name}-}}" for name in detection.AGENTS)}" ]'])
+    yield from _function("find_container", _containers())
     yield from _function("declared", _case("$1", {"|".join(map(_quoted, declared.events)): ":"}, "return 1"))
     yield from _function("property", _case("$1", _kinds(declared), ":"))
     yield from _function("notice", _notice(declared))
@@ -95,7 +97,7 @@ def _assignments(declared: Manifest) -> Iterator[str]:
         "manifest_sink": only.key,
         "manifest_key": _base64(only.settings.get("write_key", "")),
         "own_key": _base64(tool.name),
-        "versions": forms.expression(properties._VERSION),
+        "versions": forms.expression(properties.VERSION),
         "commands": forms.COMMANDS,
     }
     for name, value in values.items():
@@ -112,13 +114,23 @@ def _warning(declared: Manifest) -> str:
 
 def _vendors() -> Iterator[str]:
     """The first that is set counts."""
-    words = [*environment.CI_VENDORS.items(), *((name, "other") for name in environment.ANY_CI)]
+    words = [*detection.CI_VENDORS.items(), *((name, "other") for name in detection.ANY_CI)]
     yield "_analytics_ci=''"
     for start in range(0, len(words), 4):
         line = "".join(f"${{{name}:+{vendor} }}" for name, vendor in words[start : start + 4])
         yield f'_analytics_ci="$_analytics_ci{line}"'
     yield '_analytics_ci="${_analytics_ci}none"'
     yield "_analytics_ci=${_analytics_ci%% *}"
+
+
+def _containers() -> Iterator[str]:
+    """The first that is there counts."""
+    tests = {"variable": '[ -n "${{{}-}}" ]', "file": "[ -e {} ]", "node": '[ "$_analytics_word" = {} ]'}
+    yield "_analytics_container=none _analytics_word=''"
+    yield "read -r _analytics_word </proc/sys/kernel/hostname"
+    for number, (sort, sign, kind) in enumerate(detection.CONTAINERS):
+        yield f"{'elif' if number else 'if'} {tests[sort].format(sign)}; then _analytics_container={kind}"
+    yield "fi"
 
 
 def _kinds(declared: Manifest) -> dict[str, str]:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from cli_analytics import environment
+from cli_analytics import detection, environment
 
 TABLE = Path(__file__).with_name("data") / "optout.tsv"
 SIGNS = {"(empty)": "", "(sp)": " "}
@@ -73,9 +76,72 @@ def test_ci_is_known_by_what_it_sets(environ: dict[str, str], vendor: str) -> No
     assert environment.ci_vendor(environ) == vendor
 
 
-@pytest.mark.parametrize("name", environment.CI_VENDORS)
+@pytest.mark.parametrize("name", detection.CI_VENDORS)
 def test_each_vendor_is_known_by_its_variable_alone(name: str) -> None:
-    assert environment.ci_vendor({name: "x"}) == environment.CI_VENDORS[name]
+    assert environment.ci_vendor({name: "x"}) == detection.CI_VENDORS[name]
+
+
+def test_ci_may_say_anything_but_false() -> None:
+    for name in detection.CI_NAMES - {"CI"}:
+        assert environment.ci_vendor({name: "false"}) != "none"
+        assert environment.ci_vendor({name: "x", "CI": "false"}) == "none"
+
+
+@pytest.mark.parametrize("name", detection.AGENTS)
+def test_an_agent_is_known_by_what_it_sets(name: str) -> None:
+    assert environment.agent({"PATH": "/bin", name: "1"}) == name
+    assert environment.agent({name: ""}) == ""
+    assert environment.ci_vendor({name: "1"}) == "none", "an agent works for a person"
+
+
+def test_what_people_set_too_gives_no_agent_away() -> None:
+    editors = {"CURSOR_TRACE_ID": "1", "REPL_ID": "1", "TERM_PROGRAM": "vscode", "GIT_PAGER": "cat", "PAGER": "cat"}
+    settings = {"COPILOT_MODEL": "x", "GOOSE_PROVIDER": "x", "CODEX_HOME": "x", "OPENCODE_CONFIG": "x", "AGENT": "x"}
+    assert environment.agent({**editors, **settings}) == ""
+
+
+@pytest.mark.parametrize(
+    ("files", "environ", "kind"),
+    [
+        ([], {}, "none"),
+        ([], {"container": ""}, "none"),
+        ([".dockerenv"], {}, "docker"),
+        (["run/.containerenv"], {}, "podman"),
+        (["run/.containerenv"], {"container": "podman"}, "podman"),
+        ([], {"container": "lxc"}, "other"),
+        ([], {"KUBERNETES_SERVICE_HOST": "10.0.0.1"}, "kubernetes"),
+        ([".dockerenv"], {"KUBERNETES_SERVICE_HOST": "10.0.0.1"}, "kubernetes"),
+        ([".dockerenv"], {"KUBERNETES_SERVICE_HOST": ""}, "docker"),
+        ([".dockerenv", "run/.containerenv"], {}, "docker"),
+    ],
+)
+def test_a_container_is_known_by_its_first_sign(
+    tmp_path: Path, files: list[str], environ: dict[str, str], kind: str
+) -> None:
+    (tmp_path / "run").mkdir()
+    for name in files:
+        (tmp_path / name).touch()
+    assert environment.container(environ, root=str(tmp_path)) == kind
+
+
+def test_the_signs_of_a_container_are_documented_in_their_order() -> None:
+    page = Path(__file__).parents[1].joinpath("docs", "containers.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| the (\w+)[^`|]*`([^`]+)`[^|]*\| `(\w+)` \|$", page, re.MULTILINE)
+    assert tuple(rows) == detection.CONTAINERS
+
+
+@pytest.mark.parametrize(("node", "kind"), [("buildkitsandbox", "other"), ("buildkitsandboxes", "none")])
+def test_a_build_step_is_known_by_the_name_of_its_node(tmp_path: Path, node: str, kind: str) -> None:
+    code = "import sys; from cli_analytics import environment; print(environment.container({}, root=sys.argv[1]))"
+    script = 'hostname "$1" || exit 77; shift; exec "$@"'
+    command = ["unshare", "--user", "--map-root-user", "--uts", "sh", "-c", script, "-", node]
+    try:
+        done = subprocess.run([*command, sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True)
+    except FileNotFoundError:
+        pytest.skip("there is no unshare")
+    if done.returncode and "Traceback" not in done.stderr:
+        pytest.skip(f"no node can be renamed: {done.stderr}")
+    assert done.stdout == f"{kind}\n"
 
 
 @pytest.mark.parametrize("name", environment.TEST_RUNNERS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import itertools
 import json
 import os
 import platform
@@ -13,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from cli_analytics import __version__, event, gate
+from cli_analytics import __version__, detection, event, gate
 from cli_analytics.properties import Declaration
 
 CLOSED = {"ip", "library", "app", "os", "arch", "python", "cpus", "ci", "container", "sessionId"}
@@ -59,14 +60,20 @@ def test_a_container_is_known_by_its_kind(environ: dict[str, str], container: st
     assert found in ([container] if container else ["docker", "podman", "other", "none"])
 
 
+def test_an_id_that_is_gone_with_its_container_is_marked_and_no_other() -> None:
+    marked = event.context("mytool", "1.2.3", {}, session_id=SESSION, is_ephemeral=True)
+    assert marked == {**context({}), "ephemeral": True}
+
+
 def test_ci_is_known_by_its_vendor() -> None:
     assert context({"GITLAB_CI": "true"})["ci"] == "gitlab"
     assert context({})["ci"] == "none"
 
 
 def test_all_of_it_may_leave() -> None:
-    for environ in ({}, {"CI": "1"}, {"bamboo_planKey": "x"}, {"KUBERNETES_SERVICE_HOST": "10.0.0.1"}):
-        built = event.context("my-tool", "1.2.3rc1", environ, session_id=SESSION)
+    environs = [{}, {"CI": "1"}, *({name: "x"} for name in detection.CI_VENDORS), {"KUBERNETES_SERVICE_HOST": "x"}]
+    for environ, is_ephemeral in itertools.product(environs, (False, True)):
+        built = event.context("my-tool", "1.2.3rc1", environ, session_id=SESSION, is_ephemeral=is_ephemeral)
         found = {
             "type": "track",
             "event": "e",

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import pty
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Optional
 
 import pytest
+from support import User, user_at
 
-from cli_analytics import consent, notice, storage
+from cli_analytics import consent, detection, notice, storage
 from cli_analytics.consent import NOBODY, Stamp
 from cli_analytics.storage import Storage, StorageError
 
 DIGEST = "d" * 64
 TEXT = "mytool collects…\n"
+SHOWN = "Nothing was recorded in this run."
+HANDED = "1:0b7e2f9a-1c3d-4e5f-8a9b-0c1d2e3f4a5b:" + DIGEST + ":on"
 
 
 class Terminal(io.StringIO):
@@ -44,6 +49,12 @@ class Unflushed(Terminal):
 @pytest.fixture
 def where(tmp_path: Path) -> Storage:
     return storage.locate("mytool", {"HOME": str(tmp_path)})
+
+
+@pytest.fixture
+def user(tmp_path: Path) -> Iterator[User]:
+    with user_at(tmp_path) as somebody:
+        yield somebody
 
 
 def current() -> Stamp:
@@ -119,11 +130,14 @@ def test_many_at_once_show_it_once(where: Storage) -> None:
     assert sum(terminal.getvalue().count(TEXT) for terminal in terminals) == 1
 
 
-def test_it_can_be_shown_on_a_terminal_outside_of_ci() -> None:
+def test_it_can_be_shown_on_a_terminal_that_a_person_reads() -> None:
     ours, theirs = pty.openpty()
     with os.fdopen(theirs, "w") as terminal:
         assert notice.can_show(terminal, {})
         assert not notice.can_show(terminal, {"GITHUB_ACTIONS": "true"})
+        assert not any(notice.can_show(terminal, {name: "1"}) for name in detection.AGENTS)
+        assert not any(notice.can_show(terminal, {"CLI_ANALYTICS_HANDOVER": text}) for text in (HANDED, "1:off", "x"))
+        assert notice.can_show(terminal, {"CLI_ANALYTICS_HANDOVER": "", "CLAUDECODE": "", "CI": ""}), "as from compose"
     assert not notice.can_show(terminal, {}), "it is closed"
     os.close(ours)
 
@@ -133,3 +147,37 @@ def test_it_cannot_be_shown_elsewhere(tmp_path: Path) -> None:
     assert not notice.can_show(io.StringIO(), {})
     with (tmp_path / "log").open("w") as file:
         assert not notice.can_show(file, {})
+
+
+def test_an_agent_at_a_terminal_is_told_nothing_and_records_nothing_until_a_person_was_told(user: User) -> None:
+    for _ in range(2):
+        assert user.on_terminal("export", "7", CLAUDECODE="1") == (0, "", "")
+    assert user.kept() == []
+    assert not os.path.exists(user.where.client_id)
+    assert SHOWN in user.on_terminal("export", "7").terminal
+    assert user.kept() == []
+    assert user.on_terminal("export", "7", CLAUDECODE="1") == (0, "", "")
+    assert len(user.kept()) == 2, "the agent of a person who was told"
+
+
+def test_a_container_shows_no_notice_to_whom_a_launcher_has_told_something_else(user: User) -> None:
+    assert user.on_terminal("export", "7", CLI_ANALYTICS_HANDOVER=HANDED) == (0, "", "")
+    assert user.kept() == []
+    assert SHOWN in user.on_terminal("export", "7").terminal
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "why"),
+    [
+        ("CODEX_THREAD_ID", "1", "no person reads the terminal of a coding agent (CODEX_THREAD_ID is set)"),
+        ("GITLAB_CI", "true", "no person reads the terminal of continuous integration (gitlab)"),
+        ("CLI_ANALYTICS_HANDOVER", HANDED, "it is for the launcher to show (CLI_ANALYTICS_HANDOVER is set)"),
+    ],
+)
+def test_status_says_why_none_is_shown(user: User, name: str, value: str, why: str) -> None:
+    assert f"    the notice: {why}\n" in user.run("analytics", "status", **{name: value}).stdout
+    assert "the notice: " not in user.run("analytics", "status").stdout
+    user.inform()
+    sources = json.loads(user.run("analytics", "status", "--json", **{name: value}).stdout)["sources"]
+    (told,) = [source["looked_at"] for source in sources if source["source"] == "notice"]
+    assert len(told) == 1, "who was told needs none"

@@ -14,7 +14,7 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from cli_analytics import breaker, environment, manifest, storage, user_commands
+from cli_analytics import breaker, detection, environment, manifest, storage, user_commands
 from cli_analytics.client import Analytics
 from cli_analytics.spool import Spool
 
@@ -143,7 +143,7 @@ class _Trial:
 def _environ(home: str, more: Mapping[str, str], *, without: Sequence[str]) -> dict[str, str]:
     """The variables of a user with this home, who is in no CI and in no test run and has no opinion yet."""
     known = {**os.environ, **more}
-    hidden = {environment.SEND, *without, *environment.TEST_RUNNERS, *environment.ANY_CI, *environment.CI_VENDORS}
+    hidden = {environment.SEND, *without, *environment.TEST_RUNNERS, *detection.CI_NAMES}
     paths = [home, *filter(None, [known.get("PYTHONPATH")])]
     return {
         **{name: known[name] for name in known.keys() - hidden if not name.startswith("CLI_ANALYTICS_")},
