@@ -26,6 +26,7 @@ CONTEXT = (
     ("cpus", "the number of processors, cut down to a power of two"),
     ("ci, container", "the kind of CI service and of container, if any"),
     ("anonymousId", "a random id of this installation, made at the first recording"),
+    ("ephemeral", "present where that id is of one start of a container, and gone with it"),
     ("dropped_events", "how many events were dropped before, because too many waited"),
     ("messageId, timestamp", "a random id of the event, so that it is not counted twice, and its time"),
 )

@@ -80,7 +80,7 @@ def sample(kind: Kind) -> Value:
 
 def request(name: str, declared: Manifest, sink: SinkConfig, now: float) -> Request:
     """The question whether a sample of the event `name` is valid."""
-    context = event.context(declared.tool.name, VERSION, {}, session_id=int(now))
+    context = event.context(declared.tool.name, VERSION, {}, session_id=int(now), is_ephemeral=True)
     built = event.build(
         name,
         {key: sample(kind) for key, kind in declared.events[name].properties.items()},

@@ -81,6 +81,7 @@ CONTEXT = {
     "sessionId": 1767323045,
     "ci": "none",
     "container": "docker",
+    "ephemeral": True,
     "dropped_events": 3,
 }
 NOON = datetime(2026, 1, 2, 12, tzinfo=timezone.utc)

@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import strategies as st
 from manifests import addresses, events, toml
 
-from cli_analytics import environment, event, gate, manifest
+from cli_analytics import detection, event, gate, manifest
 from cli_analytics.event import Event
 from cli_analytics.properties import (
     MAX_OPTIONS,
@@ -76,8 +76,9 @@ contexts = st.fixed_dictionaries(
         "python": st.from_regex(r"[0-9]{1,2}\.[0-9]{1,3}", fullmatch=True),
         "cpus": _count,
         "sessionId": st.integers(1, 10**11 - 1),
-        "ci": st.sampled_from(sorted({*environment.CI_VENDORS.values(), "other", "none"})),
+        "ci": st.sampled_from(sorted({*detection.CI_VENDORS.values(), "other", "none"})),
         "container": st.sampled_from(["docker", "podman", "kubernetes", "other", "none"]),
+        "ephemeral": st.just(True),
         "dropped_events": _count,
     },
 )

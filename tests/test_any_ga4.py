@@ -103,13 +103,14 @@ contexts = st.fixed_dictionaries(
         "cpus": st.integers(0, 10**9 - 1),
         "ci": st.just("other"),
         "container": st.sampled_from(["docker", "none", "moon"]),
+        "ephemeral": st.just(True),
         "sessionId": st.integers(-1, 10**11),
         "dropped_events": st.integers(0, 10**9),
         "host": st.just("ada"),
     },
 )
 client_ids = st.uuids(version=4).map(str) | st.from_regex(gate._ID, fullmatch=True) | st.just("0.0")
-timestamps = st.floats(NOW - 10**7, NOW + 10**7).map(event.timestamp) | st.from_regex(gate._TIMESTAMP, fullmatch=True)
+timestamps = st.floats(NOW - 10**7, NOW + 10**7).map(event.timestamp) | st.from_regex(gate.TIMESTAMP, fullmatch=True)
 
 
 @st.composite

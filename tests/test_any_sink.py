@@ -157,7 +157,7 @@ def test_what_influxdb_adds_up_is_the_sum_of_what_happened(events: list[Event]) 
 
 
 def own(key: str) -> str:
-    ours = {"app", "version", "os", "arch", "python", "ci", "container", "count", "time"}
+    ours = {"app", "version", "os", "arch", "python", "ci", "container", "ephemeral", "count", "time"}
     return f"property_{key}" if key in ours or key.startswith("property_") else key
 
 

@@ -98,6 +98,12 @@ EXAMPLE: dict[str, Any] = {
 }
 
 
+def test_that_an_id_is_gone_with_its_container_is_a_user_property_and_not_said_of_others() -> None:
+    requests = encode({**COMMAND_RUN, "context": {**CONTEXT, "ephemeral": True}}, COMMAND_RUN)
+    first, second = (body(request)["user_properties"] for request in requests)
+    assert first == {**second, "ephemeral": {"value": "true"}}
+
+
 def test_the_example_is_valid_and_ours_of_the_same_facts_says_the_same() -> None:
     assert_valid(json.dumps(EXAMPLE).encode(), NOW)
     facts = {**COMMAND_RUN, "event": "cli_run", "anonymousId": EXAMPLE["client_id"]}

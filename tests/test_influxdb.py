@@ -145,11 +145,19 @@ def test_what_is_empty_is_left_out() -> None:
     ]
 
 
+def test_that_an_id_is_gone_with_its_container_is_a_tag_only_where_it_is_true() -> None:
+    [one, other] = points(
+        message("e", {"ephemeral": "x"}, context={**NOWHERE, "ephemeral": True}), message("e", {}, context=NOWHERE)
+    )
+    assert one.tags == {"ephemeral": "true", "property_ephemeral": "x"}
+    assert other.tags == {}
+
+
 @settings(deadline=None)
 @given(st.dictionaries(st.from_regex(r"[a-z][a-z0-9_]{0,39}", fullmatch=True), words, max_size=8))
 def test_any_words_are_read_as_they_were_written_but_for_backslashes(properties: dict[str, str]) -> None:
     [point] = points(message(properties=properties, context=NOWHERE))
-    prefixed = {"app", "version", "os", "arch", "python", "ci", "container", "count", "time"}
+    prefixed = {"app", "version", "os", "arch", "python", "ci", "container", "ephemeral", "count", "time"}
     expected = {
         f"property_{name}" if name in prefixed or name.startswith("property_") else name: value.replace("\\", "/")
         for name, value in properties.items()

@@ -17,10 +17,12 @@ import pytest
 pytest.importorskip("duckdb")
 
 import cli_analytics
-from cli_analytics import reports
+from cli_analytics import reports, sinks
+from cli_analytics.destination import SinkConfig
 from cli_analytics.errors import ArchiveError
+from cli_analytics.event import uuid4
 
-COLUMNS = ["tool", "version", "command", "runs", "installations", "error_rate", "median_ms", "p95_ms"]
+COLUMNS = "tool version command runs installations container_starts error_rate median_ms p95_ms".split()
 SQL = sorted(Path(reports.__file__).parent.glob("*.sql"))
 
 _numbers = count(1)
@@ -29,10 +31,11 @@ _numbers = count(1)
 def run(command: str | None = "run", duration_ms: int | None = 10, outcome: str = "ok", **changes: Any) -> bytes:
     """One archived run, as a line."""
     app = {"name": changes.pop("tool", "mytool"), "version": changes.pop("version", "1.0")}
+    ephemeral = {"ephemeral": changes.pop("ephemeral")} if "ephemeral" in changes else {}
     record = {
         "anonymousId": changes.pop("client_id", "one"),
         "channel": "server",
-        "context": {"ip": "0.0.0.0", "app": app},
+        "context": {"ip": "0.0.0.0", "app": app, **ephemeral},
         "event": "command_run",
         "messageId": f"id-{next(_numbers)}",
         "properties": {"command": command, "duration_ms": duration_ms, "outcome": outcome},
@@ -75,19 +78,19 @@ def test_commands_are_counted_by_tool_and_version(tmp_path: Path) -> None:
         run("test", None, "ok"),
     ]
     assert answered(archive(tmp_path, *lines), tmp_path) == [
-        ["another", "1.0", "lint", "1", "1", "0.0", "5", "5"],
-        ["mytool", "1.0", "build", "20", "3", "0.0", "10", "19"],
-        ["mytool", "1.0", "test", "7", "2", "0.2857", "30", "60"],
-        ["mytool", "1.1", "build", "1", "1", "0.0", "7", "7"],
+        ["another", "1.0", "lint", "1", "1", "0", "0.0", "5", "5"],
+        ["mytool", "1.0", "build", "20", "3", "0", "0.0", "10", "19"],
+        ["mytool", "1.0", "test", "7", "2", "0", "0.2857", "30", "60"],
+        ["mytool", "1.1", "build", "1", "1", "0", "0.0", "7", "7"],
     ]
 
 
 def test_the_most_frequent_command_comes_first_and_one_without_a_name_is_another(tmp_path: Path) -> None:
     rows = answered(archive(tmp_path, run("b"), run("a"), run(None, None), run(None, None)), tmp_path)
     assert [row[2:] for row in rows] == [
-        ["<other>", "2", "1", "0.0", "", ""],
-        ["a", "1", "1", "0.0", "10", "10"],
-        ["b", "1", "1", "0.0", "10", "10"],
+        ["<other>", "2", "1", "0", "0.0", "", ""],
+        ["a", "1", "1", "0", "0.0", "10", "10"],
+        ["b", "1", "1", "0", "0.0", "10", "10"],
     ]
 
 
@@ -96,7 +99,57 @@ def test_an_event_that_was_sent_again_counts_once_as_it_came_first(tmp_path: Pat
     first = run("run", 10, messageId="same")
     archive(tmp_path, second, first)
     again = archive(tmp_path, second, name="1767323047000.ffffffff.1.gz")
-    assert answered(again, tmp_path) == [["mytool", "1.0", "run", "1", "1", "0.0", "10", "10"]]
+    assert answered(again, tmp_path) == [["mytool", "1.0", "run", "1", "1", "0", "0.0", "10", "10"]]
+
+
+def test_an_id_that_is_gone_with_its_container_is_a_start_and_no_installation(tmp_path: Path) -> None:
+    lines = [
+        *(run("serve", client_id=f"start {number % 3}", ephemeral=True) for number in range(6)),
+        run("serve", client_id="one"),
+        run("serve", client_id="one"),
+        run("serve", client_id="one", version="1.1"),
+        run("serve", client_id="start 9", version="1.1", ephemeral=True),
+        run("migrate", client_id="start 0", ephemeral=True),
+    ]
+    assert [row[1:6] for row in answered(archive(tmp_path, *lines), tmp_path)] == [
+        ["1.0", "serve", "8", "1", "3"],
+        ["1.0", "migrate", "1", "0", "1"],
+        ["1.1", "serve", "2", "1", "1"],
+    ]
+
+
+@pytest.mark.parametrize("said", [False, None, "", "false", "yes", 1, {}, ["true"]])
+def test_only_what_says_so_is_a_start(tmp_path: Path, said: Any) -> None:
+    assert answered(archive(tmp_path, run(ephemeral=said)), tmp_path)[0][4:6] == ["1", "0"]
+
+
+def test_what_the_collector_archives_is_counted_by_the_command(tmp_path: Path) -> None:
+    pytest.importorskip("uvicorn")
+    from collecting import GOOGLE_MANIFEST, event, running
+
+    made_here = {"ip": "0.0.0.0", "app": {"name": "mytool", "version": "1.2.3"}, "ephemeral": True}
+    events = [event(anonymousId=uuid4(), context=made_here) for _ in range(3)] + [event()]
+    sinks_of = [
+        ("segment", {"write_key": "K"}),
+        ("ga4", {"measurement_id": "K", "api_secret": "S"}),
+        ("universal", {"tracking_id": "K"}),
+    ]
+    with running(tmp_path, GOOGLE_MANIFEST.format(tool="mytool", key="K").encode()) as server:
+        for kind, settings in sinks_of:
+            config = SinkConfig(kind, f"http://127.0.0.1:{server.port}", settings)
+            shifted = [
+                {**item, "messageId": uuid4(), "properties": {"command": f"by-{kind}", "outcome": "ok"}}
+                for item in events
+            ]
+            for request in sinks.encode(shifted, config, "2026-01-02T03:04:06.000Z"):
+                path = request.url.partition(str(server.port))[2]
+                assert server.exchange("POST", path, request.body, dict(request.headers))[0] in (200, 204)
+        command = [sys.executable, "-m", "cli_analytics", "report", str(server.archive), "--out", str(tmp_path / "out")]
+        subprocess.run(command, check=True, capture_output=True)
+    with (tmp_path / "out" / "commands.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    counted = {row["command"]: (row["runs"], row["installations"], row["container_starts"]) for row in rows}
+    assert counted == dict.fromkeys(["by-segment", "by-ga4", "by-universal"], ("4", "1", "3"))
 
 
 def test_files_that_segment_wrote_can_be_read(tmp_path: Path) -> None:
@@ -108,8 +161,8 @@ def test_files_that_segment_wrote_can_be_read(tmp_path: Path) -> None:
         run("run", 12, receivedAt="2026-01-02T03:04:06Z", unknown={"key": [1, 2]}),
     ]
     assert answered(archive(tmp_path, *lines, one_member=True), tmp_path) == [
-        ["<unknown>", "<unknown>", "<other>", "1", "1", "0.0", "", ""],
-        ["mytool", "1.0", "run", "1", "1", "0.0", "12", "12"],
+        ["<unknown>", "<unknown>", "<other>", "1", "1", "0", "0.0", "", ""],
+        ["mytool", "1.0", "run", "1", "1", "0", "0.0", "12", "12"],
     ]
 
 

@@ -40,6 +40,11 @@ def test_one_event_is_a_hit() -> None:
     assert sinks.text(request).encode() == HIT
 
 
+def test_that_an_id_is_gone_with_its_container_is_the_sixth_dimension() -> None:
+    [hit] = encoded(message(context={**CONTEXT, "ephemeral": True}))
+    assert hit == {**hits.parse(HIT), "cd6": "true"}
+
+
 def test_several_are_one_a_line() -> None:
     items = [message(), message("tool_closed", {}, context={"ip": "0.0.0.0"})]
     [request] = sinks.encode(items, CONFIG, SENT_AT)

@@ -26,7 +26,7 @@ def test_a_sample_is_what_the_gate_lets_through() -> None:
         [sampled] = question.events
         assert gate.check(sampled, declared.events) == (sampled, ())
         assert sampled["properties"].keys() == declaration.properties.keys()
-        assert sampled["context"].keys() == gate._CONTEXT.keys()
+        assert sampled["context"].keys() == gate.CONTEXT.keys()
         assert_valid(question.body, time.time())
 
 

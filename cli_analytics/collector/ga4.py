@@ -21,7 +21,7 @@ from cli_analytics.collector import record
 from cli_analytics.collector.body import MAX_EVENTS, decoded
 from cli_analytics.collector.protocol import Answer, Call, Protocol
 from cli_analytics.collector.refusal import Refusal
-from cli_analytics.collector.values import whole
+from cli_analytics.collector.values import boolean, whole
 from cli_analytics.event import Event
 
 EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
@@ -70,6 +70,7 @@ def _context(parameters: Mapping[str, Any], properties: Mapping[str, Any]) -> di
         "cpus": whole(user.get("cpus")),
         "ci": user.get("ci"),
         "container": user.get("container"),
+        "ephemeral": boolean(user.get("ephemeral")),
         "sessionId": whole(parameters.get("session_id")),
         "dropped_events": whole(parameters.get("dropped_events")),
     }

@@ -22,7 +22,7 @@ from cli_analytics.collector import record
 from cli_analytics.collector.body import MAX_EVENTS
 from cli_analytics.collector.protocol import Answer, Call, Protocol
 from cli_analytics.collector.refusal import Refusal
-from cli_analytics.collector.values import whole
+from cli_analytics.collector.values import boolean, whole
 from cli_analytics.event import MAX_BYTES, Event
 
 MAX_FIELDS = 500  # of a hit: 200 dimensions, 200 metrics and the rest
@@ -95,6 +95,7 @@ def _context(hit: Mapping[str, str]) -> dict[str, Any]:
         "python": hit.get("cd3"),
         "ci": hit.get("cd4"),
         "container": hit.get("cd5"),
+        "ephemeral": boolean(hit.get("cd6")),
         "cpus": whole(hit.get("cm1")),
     }
 

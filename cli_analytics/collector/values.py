@@ -36,13 +36,19 @@ def restored(event: Event, declared: Mapping[str, Declaration]) -> Event:
 def value(text: Any, kind: Kind) -> Any:
     """What `text` stands for."""
     if isinstance(kind, Boolean):
-        return _BOOLEANS.get(str(text).lower(), text)
+        found = boolean(text)
+        return text if found is None else found
     if isinstance(kind, (Integer, Bucket)):
         number = whole(text)
         return text if number is None else number
     if isinstance(kind, OptionNames) and isinstance(text, str):
         return [name for name in text.split(",") if name]
     return text
+
+
+def boolean(text: Any) -> bool | None:
+    """The truth value that `text` is or stands for."""
+    return _BOOLEANS.get(str(text).lower())
 
 
 def whole(text: Any) -> int | None:

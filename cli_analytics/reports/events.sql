@@ -16,6 +16,7 @@ select
     coalesce(happened_at, received_at) as happened_at,
     coalesce(tool, '<unknown>') as tool,
     coalesce(version, '<unknown>') as version,
+    ephemeral,
     command,
     outcome,
     duration_ms

@@ -13,7 +13,7 @@ lines as (
         filename = true,
         columns = {
             'anonymousId': 'varchar',
-            'context': 'struct(app struct(name varchar, version varchar))',
+            'context': 'struct(app struct(name varchar, version varchar), ephemeral varchar)',
             'event': 'varchar',
             'messageId': 'varchar',
             'properties': 'struct(command varchar, outcome varchar, duration_ms varchar)',
@@ -33,6 +33,7 @@ select
     try_cast("timestamp" as timestamptz) at time zone 'UTC' as happened_at,
     context.app.name as tool,
     context.app.version as version,
+    coalesce(context.ephemeral = 'true', false) as ephemeral,
     properties.command as command,
     properties.outcome as outcome,
     try_cast(properties.duration_ms as bigint) as duration_ms

@@ -42,6 +42,7 @@ _USER_PROPERTIES: Mapping[str, tuple[str, ...]] = {
     "cpus": ("cpus",),
     "ci": ("ci",),
     "container": ("container",),
+    "ephemeral": ("ephemeral",),
     "library_version": ("library", "version"),
 }
 _CONSENT = {"ad_user_data": "DENIED", "ad_personalization": "DENIED"}
@@ -127,7 +128,7 @@ def _origin(item: Event) -> dict[str, Any]:
     return {
         "client_id": client_id(item["anonymousId"]),
         "user_properties": {
-            name: {"value": str(value)[: rules.MAX_USER_PROPERTY_VALUE]}
+            name: {"value": str(_value(value))[: rules.MAX_USER_PROPERTY_VALUE]}
             for name, value in known.items()
             if value is not None
         },

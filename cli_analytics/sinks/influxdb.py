@@ -4,7 +4,8 @@
     command_run,app=mytool,arch=x86_64,ci=none,command=run,… count=2i,duration_ms=24i 1767323045
 
     measurement  the event's name
-    tags         app, version, os, arch, python, ci, container; of the properties words and booleans, and exit_code
+    tags         app, version, os, arch, python, ci, container, ephemeral where it is true; of the properties words
+                 and booleans, and exit_code
     fields       count; of the properties whole numbers, summed
 
 https://docs.influxdata.com/influxdb/v2/reference/syntax/line-protocol/ . There is no id in it: not of an installation,
@@ -39,7 +40,7 @@ MAX_SECOND = MAX_FIELD // 10**9  # in nanoseconds it must be a whole number, too
 CATEGORY = "exit_code"  # a whole number that stands for something, so that a sum of it says nothing
 PREFIX = "property_"
 _CONTEXT = ("arch", "python", "ci", "container")
-_OWN = frozenset({"app", "version", "os", *_CONTEXT, "count", "time"})  # `time` is InfluxDB's
+_OWN = frozenset({"app", "version", "os", *_CONTEXT, "ephemeral", "count", "time"})  # `time` is InfluxDB's
 
 # A backslash becomes a slash: before what is escaped, or before another, version 2 and 3 read it differently, and at
 # the end of a value it can't stand.
@@ -91,6 +92,7 @@ def _tags(item: Event) -> dict[str, str]:
     app = context.get("app", {})
     tags = {"app": app.get("name", ""), "version": app.get("version", ""), "os": context.get("os", {}).get("name", "")}
     tags.update({key: context.get(key, "") for key in _CONTEXT})
+    tags["ephemeral"] = "true" if context.get("ephemeral") else ""
     for name, value in event.properties(item).items():
         if isinstance(value, bool):
             tags[_key(name)] = "true" if value else "false"

@@ -7,7 +7,7 @@ Google switched it off on 2023-07-01 (Analytics 360: 2024-07-01); Snowplow's ada
 
     ec, an  the tool                      el        the properties, `command=run&outcome=ok`
     ea      the event's name              ev        duration_ms, or the only whole number among the properties
-    av      the tool's version            cd1..cd5  os, arch, python, ci, container
+    av      the tool's version            cd1..cd6  os, arch, python, ci, container, ephemeral
     cid     the client id                 cm1, qt   processors, milliseconds since it happened
 
 https://developers.google.com/analytics/devguides/collection/protocol/v1/parameters has the limits. Nothing is sent that
@@ -86,6 +86,7 @@ def _parameters(item: Event, tracking_id: str, waited: int) -> dict[str, Any]:
         "cd3": context.get("python"),
         "cd4": context.get("ci"),
         "cd5": context.get("container"),
+        "cd6": "true" if context.get("ephemeral") else None,
         "cm1": context.get("cpus"),
         "qt": waited,
     }
