@@ -4,6 +4,7 @@
     spool/claimed/                 being handed out, which a crash may have interrupted
     spool/claimed/<sink>/          to be sent to that sink: a link of the event for each
     spool/claimed/<sink>/*.dropped   one byte for each event that was dropped and that the sink was not told of
+    spool/shell-<pid>/             what a sender that is written in shell has; taken back when it is old
     spool/claimed/<sink>.part/     becomes the queue of a new sink when it is complete
 
 Only the sender that holds the lock touches `claimed`. An event leaves `new` by a rename, which only one can do, and its
@@ -23,6 +24,7 @@ from cli_analytics.spool import BATCH_BYTES, BATCH_EVENTS, Spool, names, size
 from cli_analytics.storage import StorageError
 
 MAX_AGE_SECONDS = 7 * 24 * 3600
+SHELL_SECONDS = 60  # a shell sender touches its folder with each batch, for which it has ten seconds
 NOTE, PART = ".dropped", ".part"
 
 
@@ -41,6 +43,8 @@ class Claims:
         for name in names(self._path()):
             if name.endswith(PART):
                 self._remove_queue(name)
+        for name in self.spool.of_shells():
+            self._take_back(name)
         found = self._folders()
         old = [name for name in found if name not in self.sinks]
         for sink in self.sinks:
@@ -121,6 +125,24 @@ class Claims:
             queue = self._queue(sink)
             newest = _first(queue[::-1])
             self._drop(sink, queue[: len(queue) - len(newest)])
+
+    def _take_back(self, shell: str) -> None:
+        """Let wait again what a shell sender has had for long, so that it was killed, maybe in another container."""
+        folder = self.spool.path(shell)
+        if abs(time.time() - _changed(folder)) <= SHELL_SECONDS:
+            return
+        note = f"{time.time_ns()}{NOTE}"
+        if _move(os.path.join(folder, "dropped"), self._path(note)):
+            self._hand_out(note)
+        for name in names(folder):
+            if size(name):
+                _move(os.path.join(folder, name), self.spool.path("new", name))
+            else:
+                _delete(os.path.join(folder, name))
+        try:
+            os.rmdir(folder)
+        except OSError:
+            pass  # something of somebody else's is in it
 
     def _hand_out(self, name: str) -> None:
         """Put what lies in `claimed` into every queue.
@@ -207,6 +229,13 @@ def _bytes_of(path: str) -> int:
     except OSError:
         return 0
     return status.st_size if stat.S_ISREG(status.st_mode) else 0
+
+
+def _changed(path: str) -> float:
+    try:
+        return os.stat(path).st_mtime
+    except OSError:
+        return time.time()  # it has ended just now
 
 
 def _move(source: str, target: str) -> bool:

@@ -5,6 +5,7 @@ It imports next to nothing: for who said no in the environment, that is all ther
 
 from __future__ import annotations
 
+import atexit
 import os
 import sys
 import time
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 # that look and the fork is missed; it would have to be the first to import something in those few microseconds.
 _at_work: set[int] = set()
 LONGEST_WAIT_SECONDS = 1.0
+EXIT_SECONDS = 0.5  # in which a run that ends its container sees its events off
 _stranded: set[int] = set()  # what was at work in the parent all the same: then the child does nothing of ours
 
 
@@ -62,6 +64,7 @@ class Analytics:
         self.commands: Optional[str] = None  # what the user types before `status` and `off`, once they are attached
         self.is_uninformed = False  # when this run began its user had not been told, so it stays off
         self.is_calling = False  # a decorated function is running outside of any framework
+        self._flushes_at_exit = False
         self._environ = environ
         self._stderr = stderr
 
@@ -193,7 +196,16 @@ class Analytics:
         if not self._is_silent():
             from cli_analytics import recording
 
-            recording.record(self, event_name, properties)
+            if recording.record(self, event_name, properties) and not self._flushes_at_exit:
+                self._flushes_at_exit = True
+                atexit.register(self._flush_at_exit)
+
+    def _flush_at_exit(self) -> None:
+        """For a container that ends with this run, and with it whoever would send."""
+        try:
+            self.flush(EXIT_SECONDS)
+        except BaseException:  # noqa: BLE001, S110  somebody got impatient
+            pass
 
 
 def _load_flush() -> Callable[[Analytics, float], bool]:

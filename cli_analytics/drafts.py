@@ -1,4 +1,4 @@
-"""Drafts: what writers left behind that were killed between writing and renaming."""
+"""Drafts: a file that is created once, for all who race the same; and what killed writers have left of theirs."""
 
 from __future__ import annotations
 
@@ -7,10 +7,26 @@ import re
 import time
 
 from cli_analytics import storage
+from cli_analytics.storage import StorageError
 
 OLD_SECONDS = 3600  # nobody writes one file for that long: who began to was killed
 
 _DRAFT = re.compile(r"(?P<file>.+)\.\d+\.[0-9a-f]{8}")  # storage.py names them so
+
+
+def create_once(path: str, content: bytes) -> bytes:
+    """Write a file unless there is one; return what it holds. Fifty first runs agree on one. Raises StorageError."""
+    try:
+        draft = storage.write_draft(path, content)
+        try:
+            _link(draft, path, content)
+        except FileExistsError:
+            pass
+        finally:
+            os.unlink(draft)
+    except OSError as error:
+        raise StorageError(path, error) from error
+    return storage.read(path) or b""
 
 
 def erase(path: str) -> None:
@@ -31,6 +47,16 @@ def remove_old(folder: str) -> None:
 def empty_of_old(folder: str) -> None:
     """Delete whatever is old in a folder that has nothing but drafts, as far as that goes."""
     _remove_old(folder, _names(folder))
+
+
+def _link(draft: str, path: str, content: bytes) -> None:
+    """Give `draft` its name unless it is taken. Raises FileExistsError if it is."""
+    try:
+        os.link(draft, path)
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without links; who reads before the write is done finds no id, and records nothing
+        storage.write_new(path, content)
 
 
 def _remove_old(folder: str, names: list[str]) -> None:

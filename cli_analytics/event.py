@@ -53,8 +53,13 @@ def build(name: str, properties: Mapping[str, Any], *, client_id: str, context: 
     }
 
 
-def context(tool: str, version: str, environ: Mapping[str, str], *, session_id: int) -> dict[str, Any]:
-    """The context of an event of `tool`; all events of one run have the same `session_id`."""
+def context(
+    tool: str, version: str, environ: Mapping[str, str], *, session_id: int, is_ephemeral: bool = False
+) -> dict[str, Any]:
+    """The context of an event of `tool`; all events of one run have the same `session_id`.
+
+    `is_ephemeral` is for a client id that ends with this start of a container.
+    """
     system, machine = _platform()
     return {
         "ip": IP,
@@ -65,8 +70,9 @@ def context(tool: str, version: str, environ: Mapping[str, str], *, session_id: 
         "python": f"{sys.version_info[0]}.{sys.version_info[1]}",
         "cpus": _cpus(),
         "ci": environment.ci_vendor(environ),
-        "container": container(environ),
+        "container": environment.container(environ),
         "sessionId": session_id,
+        **({"ephemeral": True} if is_ephemeral else {}),
     }
 
 
@@ -82,17 +88,6 @@ def name(event: Mapping[str, Any]) -> str:
 def properties(event: Mapping[str, Any]) -> Any:
     """Its properties, whatever they are called."""
     return event.get(KEYS[event["type"]][1])
-
-
-def container(environ: Mapping[str, str]) -> str:
-    """The kind of container this runs in, `none` outside of one."""
-    if environ.get("KUBERNETES_SERVICE_HOST"):
-        return "kubernetes"
-    if os.path.exists("/.dockerenv"):
-        return "docker"
-    if os.path.exists("/run/.containerenv"):
-        return "podman"
-    return "other" if environ.get("container") else "none"
 
 
 def uuid4() -> str:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Optional
 
-from cli_analytics import consent, destination, environment, event, manifest, notice
+from cli_analytics import consent, destination, environment, manifest, notice, storage
 from cli_analytics.consent import Decision, Stamp
 from cli_analytics.errors import ManifestError
 from cli_analytics.manifest import Manifest
@@ -35,20 +35,19 @@ def decide(host: Host, where: Storage, kept: Optional[Stamp]) -> Decision:
     if not decision.allowed and terminal is not None and notice.can_show(terminal, host.environ):
         notice.ensure_shown(where, current, notice_text(host, where, declared), terminal)
     elif not environment.debug(host.environ) and (kept is None or kept.manifest != current.manifest):
-        notice.write_stamp(where, current)
-        if kept is None and decision.allowed and _is_deployed(host):
-            host.print_line(_deployers_line(declared))
+        _keep(where, current)
     return decision
 
 
-def _is_deployed(host: Host) -> bool:
-    """Whether the yes is a variable of a container, which its image may have brought along unseen."""
-    is_said = environment.says_yes(host.environ) and environment.handover(host.environ) is None
-    return is_said and event.container(host.environ) != "none"
+def _keep(where: Storage, current: Stamp) -> None:
+    """For the runs to come; who writes into a launcher's spool may have no other folder."""
+    if not (where.is_mounted and storage.problem(where, where.state)):
+        notice.write_stamp(where, current)
 
 
-def _deployers_line(declared: Manifest) -> str:
-    tool = declared.tool
+def deployers_line(host: Host) -> str:
+    """What is said in a container whose yes is a variable, which its image may have brought along unseen."""
+    tool = manifest.load(host.manifest).tool
     about = f" About it: {tool.page}" if tool.page else ""
     said = f"{tool.name} sends pseudonymous usage data to {tool.controller}, because {environment.SEND} says yes."
     return f"{said}{about}"

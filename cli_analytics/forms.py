@@ -25,9 +25,9 @@ def of_events(declared: Mapping[str, Declaration]) -> Iterator[tuple[str, str]]:
 
 def middle() -> str:
     """The form of what all events have in common."""
-    context = "|".join(f'"{key}":{_of_context(form)}' for key, form in gate._CONTEXT.items() if key != "ip")
+    context = "|".join(f'"{key}":{_of_context(form)}' for key, form in gate.CONTEXT.items() if key != "ip")
     uuid = re.compile("[0-9a-f-]{36}")  # which all of ours are
-    keys = {"messageId": uuid, "anonymousId": uuid, "timestamp": gate._TIMESTAMP}
+    keys = {"messageId": uuid, "anonymousId": uuid, "timestamp": gate.TIMESTAMP}
     return (
         "".join(f'"{key}":{_of_context(form)},' for key, form in keys.items())
         + f'"context":\\{{"ip":"{re.escape(event.IP)}"(,({context}))*\\}}'
@@ -42,6 +42,8 @@ def _of_context(form: Any) -> str:
     """The JSON that the gate lets pass in the context, as an extended regular expression."""
     if isinstance(form, Mapping):
         return _table("|".join(f'"{key}":{_of_context(inner)}' for key, inner in form.items()))
+    if form is True:
+        return "true"
     if isinstance(form, range):
         return _numbers(form[0], form[-1])
     if isinstance(form, frozenset):
@@ -60,15 +62,15 @@ def _of_kind(kind: Kind) -> str:
     if isinstance(kind, Integer):
         return _numbers(kind.minimum, kind.maximum)
     if isinstance(kind, Version):
-        return f'"({expression(properties._VERSION)})"'
+        return f'"({expression(properties.VERSION)})"'
     if isinstance(kind, properties.CommandPath):
         return f'"({COMMANDS})"'
     if isinstance(kind, properties.OptionNames):
-        option = f'"({expression(properties._OPTION)})"'
+        option = f'"({expression(properties.OPTION)})"'
         return f"\\[({option}(,{option})*)?\\]"
     if isinstance(kind, properties.ExceptionName):
-        known = filter(properties._is_builtin, vars(builtins))
-        return _of_kind(OneOf((*sorted({*known, *properties._CLICK_EXCEPTIONS, *kind.declared}), event.OTHER)))
+        known = filter(properties.is_builtin, vars(builtins))
+        return _of_kind(OneOf((*sorted({*known, *properties.CLICK_EXCEPTIONS, *kind.declared}), event.OTHER)))
     raise TypeError(f"{type(kind).__name__} has no form in a shell")
 
 
@@ -79,7 +81,7 @@ def expression(pattern: re.Pattern[str]) -> str:
     )
 
 
-COMMANDS = f"({expression(properties._COMMAND)})( ({expression(properties._COMMAND)}))*"
+COMMANDS = f"({expression(properties.COMMAND)})( ({expression(properties.COMMAND)}))*"
 
 
 def _literal(text: str) -> str:

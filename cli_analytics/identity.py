@@ -18,7 +18,7 @@ PLACEHOLDER = "00000000-0000-4000-8000-000000000000"
 
 def create(where: Storage) -> str:
     """A new client id, or the one that somebody else was quicker to create. Raises StorageError."""
-    return _valid(where, storage.create_once(where.client_id, f"{event.uuid4()}\n".encode()))
+    return _valid(where, drafts.create_once(where.client_id, f"{event.uuid4()}\n".encode()))
 
 
 def shown(where: Storage, environ: Mapping[str, str]) -> str:

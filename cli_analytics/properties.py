@@ -29,14 +29,14 @@ MAX_OPTIONS = 30  # more on one line is a script gone wrong, not a usage pattern
 MAX_PATH = 100  # GA4 cuts a parameter value at 100 characters
 WEEK_MS = 7 * 24 * 3600 * 1000
 
-_VERSION = re.compile(
+VERSION = re.compile(
     r"\d{1,8}(\.\d{1,8}){0,5}"
     r"([-.+_]?(a|b|c|rc|alpha|beta|pre|post|dev|final)?[-.]?\d{1,8}|[-.+](alpha|beta|rc|dev)){0,4}",
     re.ASCII,
 )
-_COMMAND = re.compile(r"[A-Za-z0-9][\w.:+-]{0,39}|<unknown>|<other>")
-_OPTION = re.compile(r"[-+/]{1,2}[A-Za-z0-9?][\w.-]{0,39}")
-_CLICK_EXCEPTIONS = frozenset(
+COMMAND = re.compile(r"[A-Za-z0-9][\w.:+-]{0,39}|<unknown>|<other>")
+OPTION = re.compile(r"[-+/]{1,2}[A-Za-z0-9?][\w.-]{0,39}")
+CLICK_EXCEPTIONS = frozenset(
     [
         "Abort",
         "BadArgumentUsage",
@@ -145,7 +145,7 @@ class Version(NamedTuple):
 
     def clean(self, value: object) -> Value:
         """The version string itself."""
-        if isinstance(value, str) and len(value) <= 40 and _VERSION.fullmatch(value):
+        if isinstance(value, str) and len(value) <= 40 and VERSION.fullmatch(value):
             return value
         raise UndeclaredError(f"not {self.allowed()}")
 
@@ -159,7 +159,7 @@ class CommandPath(NamedTuple):
 
     def clean(self, value: object) -> Value:
         """The path itself."""
-        if isinstance(value, str) and len(value) <= MAX_PATH and all(map(_COMMAND.fullmatch, value.split(" "))):
+        if isinstance(value, str) and len(value) <= MAX_PATH and all(map(COMMAND.fullmatch, value.split(" "))):
             return value
         return OTHER
 
@@ -175,7 +175,7 @@ class OptionNames(NamedTuple):
         """The names, sorted, without any that is no option's name."""
         if not isinstance(value, (list, tuple)):
             raise UndeclaredError(f"not {self.allowed()}")
-        names = {name for name in value if isinstance(name, str) and _OPTION.fullmatch(name)}
+        names = {name for name in value if isinstance(name, str) and OPTION.fullmatch(name)}
         return sorted(names)[:MAX_OPTIONS]
 
     def allowed(self) -> str:
@@ -190,7 +190,7 @@ class ExceptionName(NamedTuple):
 
     def clean(self, value: object) -> Value:
         """The name itself, or `<other>`."""
-        if isinstance(value, str) and (value in self.declared or value in _CLICK_EXCEPTIONS or _is_builtin(value)):
+        if isinstance(value, str) and (value in self.declared or value in CLICK_EXCEPTIONS or is_builtin(value)):
             return value
         return OTHER
 
@@ -200,7 +200,8 @@ class ExceptionName(NamedTuple):
         return f"the class name of a builtin exception{declared}; {OTHER} for any other"
 
 
-def _is_builtin(name: str) -> bool:
+def is_builtin(name: str) -> bool:
+    """Whether `name` is that of an exception that Python itself knows."""
     import builtins
 
     value = getattr(builtins, name, None)

@@ -2,6 +2,9 @@
 
     record ── decide ── notice, if only that was missing ── event.build ── Spool.append ── sender, if one is due
 
+In a container that may end with this run nobody is left to send: the run itself waits for that, or the launcher's side
+does it.
+
 What is needed of the manifest is taken from the stamp; only when there is none, or the manifest's bytes changed, is the
 manifest parsed, and not even then for who says no without it.
 """
@@ -25,8 +28,8 @@ LONGEST_PAUSE_SECONDS = 24 * 3600  # breaker.py has the reason
 ALIVE_SECONDS = 2.0  # a living sender touches its lock ten times a second; some file systems keep even seconds
 
 
-def record(host: Host, name: str, properties: Mapping[str, Any]) -> None:
-    """Record one event, if the user allows it. Raises everything that can go wrong."""
+def record(host: Host, name: str, properties: Mapping[str, Any]) -> bool:
+    """Record one event, if the user allows it. True if this run has to flush. Raises everything that can go wrong."""
     where = storage.locate(host.tool, host.environ)
     decision = decide(host, where)
     if not decision.allowed:
@@ -34,18 +37,37 @@ def record(host: Host, name: str, properties: Mapping[str, Any]) -> None:
     elif environment.debug(host.environ):
         from cli_analytics import identity, preview
 
-        preview.show(host, build(host, name, properties, client_id=identity.shown(where, host.environ)))
+        preview.show(host, build_in(host, where, name, properties, identity.shown(where, host.environ)))
     elif not _is_gone(host, where):
-        content = event.encode(build(host, name, properties, client_id=_client_id(host, where))).encode()
+        said = environment.says_yes(host.environ) or environment.handover(host.environ) is not None
+        if said:
+            from cli_analytics import deployment
+
+            deployment.announce(host, where)
+        built = build_in(host, where, name, properties, _client_id(host, where))
+        content = event.encode(deployment.admitted(host, built) if where.is_mounted else built).encode()
         if len(content) <= event.MAX_BYTES:
-            Spool(where.spool).append(content)
-            start_sender(host, where)
+            Spool(where.spool, is_mounted=where.is_mounted).append(content)
+            if not where.is_mounted:  # whose launcher sends
+                start_sender(host, where)
+                return said and deployment.has_to_flush(host)
+    return False
 
 
-def build(host: Host, name: str, properties: Mapping[str, Any], *, client_id: str) -> event.Event:
+def build(
+    host: Host, name: str, properties: Mapping[str, Any], *, client_id: str, is_ephemeral: bool = False
+) -> event.Event:
     """An event of this host as it would wait in the spool."""
-    context = event.context(host.tool, host.version, host.environ, session_id=host.session_id)
+    context = event.context(
+        host.tool, host.version, host.environ, session_id=host.session_id, is_ephemeral=is_ephemeral
+    )
     return event.build(name, properties, client_id=client_id, context=context, now=time.time())
+
+
+def build_in(host: Host, where: Storage, name: str, properties: Mapping[str, Any], client_id: str) -> event.Event:
+    """The same, of the installation whose files lie at `where`. The id that a launcher hands over is not ephemeral."""
+    is_ephemeral = where.is_ephemeral and environment.handover(host.environ) is None
+    return build(host, name, properties, client_id=client_id, is_ephemeral=is_ephemeral)
 
 
 def decide(host: Host, where: Storage) -> Decision:

@@ -3,6 +3,7 @@
     spool/tmp/       being written
     spool/new/       waiting; renamed here when whole
     spool/claimed/   in the hands of a sender, with a folder for each sink
+    spool/shell-*/   in the hands of a sender that is written in shell
     spool/dropped    one byte for each event that was dropped to keep the bounds
 
 A name is `<milliseconds>-<random>-<bytes>.json`, so that order, age and size are known from a listing. claims.py is the
@@ -24,14 +25,16 @@ BATCH_EVENTS = 500  # a sender holds that many at most for a sink, and half of t
 BATCH_BYTES = MAX_BYTES // 2
 BLOCK_EVENTS = 50  # dropped at once, so that a full spool is not sorted for every event
 LARGE_BYTES = 4_096  # our own events have some 500
+SHELL = "shell-"  # begins the name of a shell sender's folder
 CHECK_EVERY = 16  # sizes are added up for each sixteenth event and each large one, and bounded with that much room
 
 
 class Spool:
     """The spool in `folder`; nothing is created before the first event."""
 
-    def __init__(self, folder: str) -> None:
+    def __init__(self, folder: str, *, is_mounted: bool = False) -> None:
         self.folder = folder
+        self.is_mounted = is_mounted  # by a launcher, for whose user others write here, and nothing is sent from here
 
     def append(self, content: bytes) -> None:
         """Let an event wait, and drop the oldest while there are too many. Raises StorageError."""
@@ -53,7 +56,7 @@ class Spool:
     def held(self) -> dict[str, str]:
         """The events that a sender has and has not yet delivered to every sink: name and the folder of one of them."""
         claimed = self.path("claimed")
-        found = names(claimed)
+        found = [] if self.is_mounted else names(claimed)
         folders = [os.path.join(claimed, name) for name in found if not size(name)]
         held = {name: claimed for name in found if size(name)}
         return {**held, **{name: folder for folder in folders for name in names(folder) if size(name)}}
@@ -73,7 +76,11 @@ class Spool:
         try:
             storage.remove(self.path("dropped"))
         finally:
-            _try_each(("tmp", "new", "claimed"), self._empty)
+            _try_each(("tmp", "new", "claimed", *self.of_shells()), self._empty)
+
+    def of_shells(self) -> list[str]:
+        """The folders of senders that are written in shell."""
+        return [name for name in names(self.folder) if name.startswith(SHELL)]
 
     def path(self, *parts: str) -> str:
         """A path in the spool."""
@@ -89,7 +96,7 @@ class Spool:
 
     def _write(self, name: str, content: bytes) -> None:
         draft = self.path("tmp", name)
-        storage.write_new(draft, content)
+        storage.write_new(draft, content, 0o644 if self.is_mounted else 0o600)
         try:
             os.rename(draft, self.path("new", name))
         except OSError:
@@ -112,7 +119,7 @@ class Spool:
 
     def _held(self) -> int:
         """How many events a sender has at most; of several sinks that fail each may have others."""
-        queues = (names(self.path("claimed", name)) for name in names(self.path("claimed")))
+        queues = () if self.is_mounted else (names(self.path("claimed", name)) for name in names(self.path("claimed")))
         return min(max(map(len, queues), default=0), BATCH_EVENTS)
 
     def drop(self, name: str) -> None:

@@ -7,7 +7,7 @@
     <site_config_dir>/cli-analytics/       choice          the machine's, for every tool
 
 A Storage names these and creates nothing. Folders are made 0700 and files 0600. A file is replaced by draft and rename,
-so a reader sees the old one or the new one; the client id is created once, so that fifty first runs agree on one.
+so a reader sees the old one or the new one.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ import stat
 import sys
 from collections.abc import Mapping
 from typing import Optional
+
+from cli_analytics import environment
 
 ALL_TOOLS = "cli-analytics"
 MAX_BYTES = 1_048_576  # none of our files grows larger; a larger one is somebody else's
@@ -43,12 +45,17 @@ class Storage:
 
     def __init__(self, tool: str, config: str, state: str, site: str, home: str = "") -> None:
         self.home = home  # empty where the others don't lie in it
-        self.config = f"{config}/{tool}/analytics"
-        self.client_id = f"{self.config}/client-id"
-        self.choice = f"{self.config}/choice"
+        self.choice = f"{config}/{tool}/analytics/choice"
         self.user_choice = f"{config}/{ALL_TOOLS}/choice"
         self.machine_choices = (f"{site}/{tool}/analytics/choice", f"{site}/{ALL_TOOLS}/choice")
-        self.state = f"{state}/{tool}/analytics"
+        self.is_ephemeral = False  # gone with this start of a container
+        self.is_mounted = False  # the spool is a launcher's, whose side sends
+        self.lay_out(f"{config}/{tool}/analytics", f"{state}/{tool}/analytics")
+
+    def lay_out(self, config: str, state: str) -> None:
+        """Let all but the choices lie in these folders."""
+        self.config, self.state = config, state
+        self.client_id = f"{self.config}/client-id"
         self.stamp = f"{self.state}/stamp"
         self.notice_lock = f"{self.state}/notice.lock"
         self.spool = f"{self.state}/spool"
@@ -59,7 +66,18 @@ class Storage:
 
 def locate(tool: str, environ: Mapping[str, str]) -> Storage:
     """The storage of the tool named `tool`. Raises StorageError where the user has no home directory."""
-    return Storage(tool, *_directories(environ))
+    if not environment.says_yes(environ) and not environ.get(environment.HANDOVER):
+        return Storage(tool, *_directories(environ))
+    from cli_analytics import containers
+
+    try:
+        where = Storage(tool, *_directories(environ))
+    except StorageError:
+        if not containers.is_deployed(environ):
+            raise
+        where = Storage(tool, *_directories({**environ, "HOME": containers.NOBODYS_HOME}))
+    containers.arrange(where, tool, environ)
+    return where
 
 
 def read(path: str) -> Optional[bytes]:
@@ -83,21 +101,21 @@ def read(path: str) -> Optional[bytes]:
         os.close(descriptor)
 
 
-def open_own(path: str, flags: int) -> int:
+def open_own(path: str, flags: int, mode: int = 0o600) -> int:
     """A descriptor of a file of ours, made if there is none, for this user alone. Raises OSError."""
-    descriptor = os.open(path, flags | os.O_CREAT | _SAFELY | _NO_LINK, 0o600)
+    descriptor = os.open(path, flags | os.O_CREAT | _SAFELY | _NO_LINK, mode)
     try:
-        if os.fstat(descriptor).st_mode & 0o600 != 0o600:  # a umask that takes it even from its owner
-            os.fchmod(descriptor, 0o600)
+        if os.fstat(descriptor).st_mode & mode != mode:  # a umask that takes it even from its owner
+            os.fchmod(descriptor, mode)
     except OSError:
         os.close(descriptor)
         raise
     return descriptor
 
 
-def write_new(path: str, content: bytes) -> None:
+def write_new(path: str, content: bytes, mode: int = 0o600) -> None:
     """Write a file that does not exist yet, whole or not at all. Raises OSError."""
-    descriptor = open_own(path, os.O_WRONLY | os.O_EXCL)
+    descriptor = open_own(path, os.O_WRONLY | os.O_EXCL, mode)
     try:
         if os.write(descriptor, content) != len(content):
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -111,7 +129,7 @@ def write_new(path: str, content: bytes) -> None:
 def replace(path: str, content: bytes) -> None:
     """Write a file whole or not at all. Raises StorageError."""
     try:
-        draft = _draft(path, content)
+        draft = write_draft(path, content)
         try:
             os.replace(draft, path)
         except OSError:
@@ -119,21 +137,6 @@ def replace(path: str, content: bytes) -> None:
             raise
     except OSError as error:
         raise StorageError(path, error) from error
-
-
-def create_once(path: str, content: bytes) -> bytes:
-    """Write a file unless there is one; return what it holds, for all who race the same. Raises StorageError."""
-    try:
-        draft = _draft(path, content)
-        try:
-            _link(draft, path, content)
-        except FileExistsError:
-            pass
-        finally:
-            os.unlink(draft)
-    except OSError as error:
-        raise StorageError(path, error) from error
-    return read(path) or b""
 
 
 def remove(path: str) -> None:
@@ -179,22 +182,30 @@ def problem(storage: Storage, *folders: str) -> str:
     """Why nothing may be stored, in these folders or in any, or an empty string.
 
     Root in somebody else's home (sudo) would leave files behind that their owner can't remove; and a home that isn't
-    there is not ours to make.
+    there is not ours to make. A spool that a launcher has mounted is somebody else's, and needs no other folder.
     """
     if storage.home and not os.path.isdir(storage.home):
         return f"can't store anything in {storage.config}: {storage.home} is no folder"
     spool = (os.path.join(storage.spool, "tmp"), f"{storage.spool}/new")
-    for folder in folders or (storage.config, storage.state, *spool):
+    own = () if storage.is_mounted else (storage.config, storage.state)
+    for folder in folders or (*own, *spool):
         parent = _existing(folder)
         try:
             status = os.stat(parent)
         except OSError as error:
             return f"can't store anything in {folder}: {error.strerror}"
-        if hasattr(os, "geteuid") and os.geteuid() == 0 and status.st_uid != 0:
+        if _is_somebody_elses(status.st_uid, storage) and not (storage.is_mounted and folder in spool):
             return f"can't store anything in {folder}: it is somebody else's"
         if not stat.S_ISDIR(status.st_mode) or not os.access(parent, os.W_OK | os.X_OK):
             return f"can't store anything in {folder}: {parent} can't be written"
     return ""
+
+
+def _is_somebody_elses(owner: int, storage: Storage) -> bool:
+    """Whether we must not write where `owner` could read or change it. The memory we have a folder in is root's."""
+    if not hasattr(os, "geteuid"):
+        return False
+    return owner not in (0, os.geteuid()) if storage.is_ephemeral else os.geteuid() == 0 and owner != 0
 
 
 def _lock_now(descriptor: int) -> None:
@@ -209,8 +220,8 @@ def _lock_now(descriptor: int) -> None:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
-def _draft(path: str, content: bytes) -> str:
-    """A new file beside `path`, whose name no other writer has."""
+def write_draft(path: str, content: bytes) -> str:
+    """A new file beside `path`, whose name no other writer has. Raises OSError."""
     draft = f"{path}.{os.getpid()}.{os.urandom(4).hex()}"
     try:
         write_new(draft, content)
@@ -233,16 +244,6 @@ def _make_folder(path: str) -> None:
     else:
         if os.stat(path).st_mode & 0o700 != 0o700:
             os.chmod(path, 0o700)
-
-
-def _link(draft: str, path: str, content: bytes) -> None:
-    """Give `draft` its name unless it is taken. Raises FileExistsError if it is."""
-    try:
-        os.link(draft, path)
-    except FileExistsError:
-        raise
-    except OSError:  # a file system without links; who reads before the write is done finds no id, and records nothing
-        write_new(path, content)
 
 
 def _existing(folder: str) -> str:

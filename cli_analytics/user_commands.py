@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import functools
 import json
+import os
 import sys
 import time
 from collections.abc import Callable
@@ -102,7 +103,7 @@ def preview(client: Host) -> tuple[list[dict[str, Any]], str]:
     intro = f"{count} waiting, to be sent like this:\n"
     if not any(waiting):
         properties = {"command": client.tool, **SAMPLE}
-        sample = recording.build(client, "command_run", properties, client_id=identity.shown(where, client.environ))
+        sample = recording.build_in(client, where, "command_run", properties, identity.shown(where, client.environ))
         found = gate.checked([("", event.encode(sample).encode())], declared.events, 0)
         waiting = [[list(found.values())] for _ in destinations]
         intro = "No event waits. This is what one looks like:\n"
@@ -179,7 +180,7 @@ def _where(client: Host) -> Storage:
 
 def _choose(where: Storage, choice: str) -> None:
     """Keep the user's choice; root in somebody else's home keeps nothing there, but is told so."""
-    problem = storage.problem(where, where.config)
+    problem = storage.problem(where, os.path.dirname(where.choice))
     if problem:
         raise StorageError(where.choice, problem)
     storage.replace(where.choice, f"{choice} {notice.today()}\n".encode())

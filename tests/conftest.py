@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from cli_analytics import containers
+
 _LOOPBACK = ("127.", "localhost", "::1")
 _escapes: list[str] = []
 
@@ -29,6 +31,8 @@ def _guard(event: str, arguments: tuple[Any, ...]) -> None:
 
 
 sys.addaudithook(_guard)
+
+containers.MEMORY = "/nonexistent"  # tests may run in a container, too, and want their files where they look for them
 
 
 @pytest.fixture(autouse=True)

@@ -160,6 +160,10 @@ class User:
         """Have the notice shown, as it is: by the first run on a terminal."""
         assert "Nothing was recorded" in self.on_terminal("hello").terminal
 
+    def settle(self) -> None:
+        """Live here, so that a yes by variable is kept here, and not in the memory of the container we may be in."""
+        os.makedirs(self.where.state, exist_ok=True)
+
     def copy(self, folder: Path) -> User:
         """The same user, in a home of the same content."""
         shutil.copytree(self.folder, folder, dirs_exist_ok=True)

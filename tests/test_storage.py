@@ -171,7 +171,7 @@ except StorageError as error:
 def test_of_many_who_create_a_file_at_once_all_get_what_one_wrote(tmp_path: Path) -> None:
     path = str(tmp_path / "made" / "file")
     with ThreadPoolExecutor(16) as pool:
-        found = list(pool.map(lambda number: storage.create_once(path, b"%d" % number), range(200)))
+        found = list(pool.map(lambda number: drafts.create_once(path, b"%d" % number), range(200)))
     assert set(found) == {Path(path).read_bytes()}
     assert os.listdir(tmp_path / "made") == ["file"]
 

@@ -128,6 +128,8 @@ class World:
         self._clutter()
         self.versions = {"mytool": "1.2.3", "tool": "1.2.3", "jotter": "1.4.0"}
         self.storages = [storage.locate(tool, self.environ) for tool in self.versions]
+        for where in self.storages:
+            storage.make_folder(where.state)  # so that nothing is kept in the memory of the container we may be in
         self.prefix: list[str] = []  # of every command
 
     def _python(self) -> str:

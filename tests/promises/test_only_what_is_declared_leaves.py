@@ -192,6 +192,7 @@ def headers(folder: Path, **variables: str) -> dict[str, str]:
     with recorder() as server, user_at(folder, server.url) as user:
         (user.home / ".netrc").write_text("machine 127.0.0.1 login ada password lovelace\n", encoding="ascii")
         (user.home / ".netrc").chmod(0o600)
+        user.settle()
         user.run("hello", SEND_ANONYMOUS_USAGE_INFO="true", **variables)
         assert server.wait(events=1)
         found = dict(server.requests[0].headers)

@@ -130,6 +130,7 @@ def test_in_ci_even_a_terminal_shows_no_notice(user: User) -> None:
 
 
 def test_an_explicit_yes_needs_no_notice(user: User, server: Recorder) -> None:
+    user.settle()
     done = user.run("hello", SEND_ANONYMOUS_USAGE_INFO="true")
     assert (done.returncode, done.stdout) == (0, "hello\n")
     assert NOTICE not in done.stderr
