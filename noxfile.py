@@ -55,7 +55,9 @@ def docs(session: nox.Session) -> None:
 def tests(session: nox.Session) -> None:
     """The tests, with the newest versions of what they need."""
     session.install("-e", ".[collector,reports]", "--group", "test")
-    _test(session, *([] if session.python == MAIN else ["-m", "not slow"]))
+    if session.python == MAIN:
+        session.run("pytest", "-q", "-m", "alone", *session.posargs)
+    _test(session, "-m", "not alone" if session.python == MAIN else "not slow")
 
 
 @nox.session(python="3.9")

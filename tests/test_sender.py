@@ -257,6 +257,7 @@ def test_after_a_kill_in_the_middle_the_event_is_sent_again_with_the_same_id(use
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 def test_what_comes_while_an_old_one_waits_for_its_last_answer_is_sent_by_the_next(
     user: User, server: Recorder
 ) -> None:
@@ -277,6 +278,7 @@ def test_what_comes_while_an_old_one_waits_for_its_last_answer_is_sent_by_the_ne
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 def test_servers_that_never_come_to_an_end_keep_it_no_longer_than_thirty_seconds(endless: Endless) -> None:
     silent, trickling = endless
     until(lambda: not silent[1].senders() and not trickling[1].senders(), seconds=35)

@@ -30,6 +30,7 @@ RUNS, FEWER_RUNS, PATIENCE_SECONDS = 1000, 100, 15
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 @needs_collector
 def test_two_hundred_hosts_at_once_lose_and_double_nothing_while_fifty_senders_are_killed(
     tmp_path: Path, record_property: Figures
@@ -57,6 +58,7 @@ def test_two_hundred_hosts_at_once_lose_and_double_nothing_while_fifty_senders_a
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 @needs_collector
 def test_of_a_thousand_short_runs_in_a_row_all_events_arrive_by_one_sender_at_a_time(
     tmp_path: Path, record_property: Figures
@@ -79,6 +81,7 @@ def test_of_a_thousand_short_runs_in_a_row_all_events_arrive_by_one_sender_at_a_
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 @needs_collector
 def test_where_the_first_process_does_not_wait_for_orphans_there_are_two_zombies_and_then_one_a_day(
     tmp_path: Path, record_property: Figures
