@@ -103,7 +103,7 @@ def test_a_pause_that_another_clock_has_begun_ends(user: User, server: Recorder,
 @pytest.mark.parametrize("years", [-1, 1])
 def test_a_sender_that_another_clock_saw_alive_does_not_seem_so(user: User, server: Recorder, years: int) -> None:
     user.run("hello")
-    assert server.wait(events=1)
+    until(lambda: log.read(user.where) and not user.kept() and breakers.only(user.where).failures == 0)
     kill_senders(user)
     shift(user, years)
     user.run("hello")
