@@ -21,6 +21,7 @@ from cli_analytics import environment
 if TYPE_CHECKING:
     from cli_analytics.storage import Storage
 
+DISK = "/"  # the container's own, of which an image may be made
 MEMORY = "/dev/shm"  # noqa: S108  in every container, made anew with each start of it, and writable for everybody
 NOBODYS_HOME = "/nonexistent"  # where the files of a user without a home would lie
 TOLD = "told"
@@ -32,11 +33,10 @@ def arrange(where: Storage, tool: str, environ: Mapping[str, str]) -> None:
     memory = _folder() if _is_for_memory(where, environ) else ""
     if memory:
         where.lay_out(f"{memory}/{tool}", f"{memory}/{tool}")
+        where.home = ""  # none is needed
     if spool:
         where.spool = spool
     where.is_ephemeral, where.is_mounted = bool(memory), bool(spool)
-    if memory or spool:
-        where.home = ""  # none is needed
 
 
 def _mounted_spool(environ: Mapping[str, str]) -> str:
@@ -98,6 +98,6 @@ def _is_on_volume(path: str) -> bool:
     while not os.path.lexists(path) and os.path.dirname(path) != path:
         path = os.path.dirname(path)
     try:
-        return os.stat(path).st_dev != os.stat("/").st_dev
+        return os.stat(path).st_dev != os.stat(DISK).st_dev
     except OSError:
         return False

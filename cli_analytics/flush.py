@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
-from cli_analytics import environment, recording, sender, storage
+from cli_analytics import breaker, environment, recording, sender, storage
 from cli_analytics.spool import Spool
 from cli_analytics.storage import Storage
 
@@ -28,6 +28,8 @@ def flush(host: Host, timeout: float) -> bool:
         if time.monotonic() >= ends or not _see_to_a_sender(host, where):
             return False
         time.sleep(POLL_SECONDS)
+    while time.monotonic() < ends and not breaker.read(where).due(host.version):
+        time.sleep(POLL_SECONDS)  # or who is killed right now, as with a container, would seem to have failed
     return True
 
 

@@ -184,7 +184,7 @@ def problem(storage: Storage, *folders: str) -> str:
     Root in somebody else's home (sudo) would leave files behind that their owner can't remove; and a home that isn't
     there is not ours to make. A spool that a launcher has mounted is somebody else's, and needs no other folder.
     """
-    if storage.home and not os.path.isdir(storage.home):
+    if storage.home and not os.path.isdir(storage.home) and (folders or not storage.is_mounted):
         return f"can't store anything in {storage.config}: {storage.home} is no folder"
     spool = (os.path.join(storage.spool, "tmp"), f"{storage.spool}/new")
     own = () if storage.is_mounted else (storage.config, storage.state)
