@@ -233,7 +233,7 @@ def report(
     """Answer questions from an archive.
 
     One CSV file for each: commands.csv tells which commands are run, in which version, how often, by how many
-    installations, how often they fail and how long they take.
+    installations and in how many starts of containers, how often they fail and how long they take.
 
     \b
     Example:  cli-analytics report ./archive --out ./report --since 2026-11-01
