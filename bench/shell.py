@@ -23,7 +23,7 @@ from typing import NamedTuple
 
 from bench import network
 from bench.network import HEALTHY
-from cli_analytics import shell_library
+from cli_analytics import containers, disclosure, manifest, shell_library
 
 COMMANDS = {"dash": ["dash"], "bash": ["bash"], "busybox": ["busybox", "sh"]}
 MANIFEST = Path(__file__).parent / "hosts" / "analytics.toml"
@@ -33,6 +33,7 @@ CURL = "curl -s -m 10 -H 'Content-Type: application/json' -d '{body}' {url}/v1/b
 WORK = "command true\n"
 TEN, TEN_PEERS = "ten more events", "ten more `curl … &`"
 RECORD = "analytics_run :\n"
+DEPLOYED = "container=lxc\nSEND_ANONYMOUS_USAGE_INFO=true\nexport HOME=/nonexistent\n"
 
 
 class Cost(NamedTuple):
@@ -60,7 +61,9 @@ def main() -> None:
 def _measure(shell: str, folder: Path, url: str, rounds: int) -> None:
     folder.mkdir()
     library = folder / "library.sh"
-    library.write_text(shell_library.bake(MANIFEST.read_bytes()), encoding="ascii")
+    memory = f"_analytics_memory='{folder}'"  # all is gone with the folder
+    text = shell_library.bake(MANIFEST.read_bytes()).replace(f"_analytics_memory='{containers.MEMORY}'", memory)
+    library.write_text(text, encoding="ascii")
     begin = f". {library}\nanalytics_begin 1.2.3\n"
     curl = CURL.format(body=BODY, url=url)
     scripts = {
@@ -68,11 +71,12 @@ def _measure(shell: str, folder: Path, url: str, rounds: int) -> None:
         "opted out": f"SEND_ANONYMOUS_USAGE_INFO=false\n{begin}analytics_run {WORK}analytics_end\n",
         "begin, run, end": f"{begin}analytics_run {WORK}analytics_end\n",
         "begin, run; not sent": f"{begin}analytics_run {WORK}",
+        "all that, deployed": f"{DEPLOYED}{begin}analytics_run {WORK}analytics_end\n",
         TEN: f"{begin}analytics_run {WORK}{RECORD * 10}analytics_end\n",
         TEN_PEERS: f"{WORK}{curl}\n" + f"{curl}\n" * 10,
     }
-    environ = {"PATH": os.environ["PATH"], "HOME": str(folder), "CLI_ANALYTICS_ENDPOINT": url, "LANG": "C.UTF-8",
-               "SEND_ANONYMOUS_USAGE_INFO": "true"}  # fmt: skip
+    environ = {"PATH": os.environ["PATH"], "HOME": str(folder), "CLI_ANALYTICS_ENDPOINT": url, "LANG": "C.UTF-8"}
+    _inform(folder)
     found: dict[str, list[Cost]] = {name: [] for name in scripts}
     for number in range(rounds):
         names = list(scripts)[number % len(scripts) :] + list(scripts)[: number % len(scripts)]
@@ -89,6 +93,13 @@ def _measure(shell: str, folder: Path, url: str, rounds: int) -> None:
     for name, (cost, to) in rows.items():
         wall = f"{cost.wall / to.wall:.1f}" if to.wall > 1 else "-"  # not to what is lost in the noise
         print(f"| {shell} | {name} | {cost.wall:.1f} | {wall} | {cost.cpu:.1f} | {cost.cpu / to.cpu:.1f} |")
+
+
+def _inform(home: Path) -> None:
+    declared = manifest.parse(MANIFEST.read_bytes())
+    stamp = home / ".local" / "state" / declared.tool.name / "analytics" / "stamp"
+    stamp.parent.mkdir(parents=True)
+    stamp.write_text(f"told: {disclosure.digest(declared)} 2026-11-22\n", encoding="ascii")
 
 
 def _run(command: list[str], script: str, environ: dict[str, str]) -> Cost:

@@ -12,13 +12,24 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from cli_analytics import __version__, consent, detection, disclosure, environment, event, forms, manifest, properties
+from cli_analytics import (
+    __version__,
+    consent,
+    containers,
+    detection,
+    disclosure,
+    environment,
+    event,
+    forms,
+    manifest,
+    properties,
+)
 from cli_analytics.destination import SinkConfig
 from cli_analytics.errors import ManifestError
 from cli_analytics.manifest import Manifest
 from cli_analytics.properties import Boolean, Bucket, Integer, Kind, OneOf, Version
 
-PARTS = ("cli-analytics.sh", "event.sh", "sender.sh")
+PARTS = ("cli-analytics.sh", "notice.sh", "event.sh", "sender.sh")
 BEGIN, END = "# --- Baked", "# --- End of what is baked."
 THE_END = "} # The end."
 MAX_BYTES = 100_000  # where printf is no part of the shell, Linux gives it 128 KiB an argument
@@ -97,6 +108,7 @@ def _assignments(declared: Manifest) -> Iterator[str]:
         "manifest_sink": only.key,
         "manifest_key": _base64(only.settings.get("write_key", "")),
         "own_key": _base64(tool.name),
+        "memory": containers.MEMORY,
         "versions": forms.expression(properties.VERSION),
         "commands": forms.COMMANDS,
     }

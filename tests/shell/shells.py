@@ -14,7 +14,7 @@ import pytest
 from recorder import Recorder
 from support import MANIFEST, Run, User, on_terminal
 
-from cli_analytics import shell_library
+from cli_analytics import containers, shell_library
 
 # The name of a test: the command, and Debian's package.
 SHELLS = {
@@ -42,7 +42,10 @@ needs_shellcheck = pytest.mark.skipif(shutil.which("shellcheck") is None, reason
 SEND = "SEND_ANONYMOUS_USAGE_INFO"
 
 
-_baked = functools.lru_cache(maxsize=None)(lambda manifest: shell_library.bake(manifest.encode()))
+@functools.cache
+def _baked(manifest: str) -> str:
+    """The library of a machine that is no container, whatever the tests run in, until a variable says so."""
+    return shell_library.bake(manifest.encode()).replace("[ -e /", "[ -e /nonexistent/")
 
 
 class ShellUser(User):
@@ -52,7 +55,12 @@ class ShellUser(User):
         super().__init__(folder, endpoint)
         self.manifest.write_text(manifest, encoding="utf-8")
         self.library = folder / "tool" / "mytool-analytics.sh"
-        self.library.write_text(_baked(manifest), encoding="ascii")
+        self.memory = folder / "memory"
+        self.memory.mkdir(exist_ok=True)
+        memory = f"_analytics_memory='{self.memory}'"
+        text = _baked(manifest).replace(f"_analytics_memory='{containers.MEMORY}'", memory)
+        assert memory in text
+        self.library.write_text(text, encoding="ascii")
 
     def script(self, text: str) -> str:
         begins = "" if text.startswith(("analytics_begin", "analytics_status")) else "analytics_begin 1.2.3\n"

@@ -190,6 +190,11 @@ def test_what_a_killed_sender_held_is_sent_by_the_next(tmp_path: Path) -> None:
         assert not user.events()
         server.answering.set()
         user.quietly("dash", "analytics_end")
+        time.sleep(0.3)
+        assert len(server.requests) == 1  # nobody knows yet whether it is at work
+        [folder] = Path(user.where.spool).glob("shell-*")
+        os.utime(folder, (time.time() - 120,) * 2)
+        user.quietly("dash", "analytics_end")
         until(lambda: len(server.requests) == 2 and is_at_rest(user))
         ids = Counter(event["messageId"] for event in received(server))
     assert sorted(ids.values()) == [2, 2]  # the same two again, which the receiver can tell
@@ -203,7 +208,9 @@ def test_a_spool_that_is_full_takes_no_more_and_counts_them(tmp_path: Path) -> N
         user.quietly("dash", RECORD)
         [path] = user.appended()
         for number in range(999):
-            shutil.copy(path, path.with_name(f"{1767323045678 + number}-{number:012x}-{path.stat().st_size}.json"))
+            old = path.with_name(f"{1767323045678 + number}-{number:012x}-{path.stat().st_size}.json")
+            shutil.copy(path, old)
+            os.utime(old, (1767323045,) * 2)
         user.quietly("dash", f"{RECORD}; {RECORD}")
         assert (len(user.events()), Path(user.where.spool, "dropped").read_bytes()) == (1000, b"..")
 

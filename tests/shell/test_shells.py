@@ -139,6 +139,7 @@ def test_nobody_waits_for_the_sender(shell: str, user: ShellUser) -> None:
     with recorder() as server:
         server.answering.clear()
         ours, theirs = os.pipe()
+        asked, answers = os.pipe()
         begin = "x=$(analytics_run true; analytics_end; echo out)"
         if shell == "posh":  # which keeps what a substitution replaces, and can't let it go
             begin = "analytics_run true; analytics_end; x=out"
@@ -149,11 +150,16 @@ def test_nobody_waits_for_the_sender(shell: str, user: ShellUser) -> None:
             env={**user.environ, environment.ENDPOINT: server.url},
             capture_output=True,  # which waits until nobody holds them any more
             pass_fds=[theirs],
+            stdin=asked,
             text=True,
             timeout=60,
         )
         assert time.monotonic() - begun < 5
         os.close(theirs)
+        os.close(asked)
+        with pytest.raises(BrokenPipeError):  # nobody has its end any more
+            os.write(answers, b"x")
+        os.close(answers)
         if shell.startswith("bash"):  # only there a descriptor above 9 can be let go
             assert os.read(ours, 1) == b""
         os.close(ours)
