@@ -52,7 +52,7 @@ def _is_for_memory(where: Storage, environ: Mapping[str, str]) -> bool:
     """Whether this container's memory takes the place of its disk: not where somebody was told, or on a volume."""
     is_lived_in = os.path.lexists(where.client_id) or os.path.lexists(where.state)
     is_due = is_deployed(environ) and not is_lived_in and not _is_on_volume(where.config)
-    return is_due and os.access(MEMORY, os.W_OK | os.X_OK) and not os.path.islink(_folder())
+    return is_due and os.access(MEMORY, os.W_OK | os.X_OK)
 
 
 def is_deployed(environ: Mapping[str, str]) -> bool:

@@ -191,7 +191,7 @@ def problem(storage: Storage, *folders: str) -> str:
     for folder in folders or (*own, *spool):
         parent = _existing(folder)
         try:
-            status = os.stat(parent)
+            status = os.lstat(parent) if storage.is_ephemeral else os.stat(parent)
         except OSError as error:
             return f"can't store anything in {folder}: {error.strerror}"
         if _is_somebody_elses(status.st_uid, storage) and not (storage.is_mounted and folder in spool):
