@@ -127,7 +127,7 @@ _analytics_docker_args() {
   _analytics_is_on && _analytics_decide && ! _analytics_debug && _analytics_client_id ||
     { printf '%s\n' '-e CLI_ANALYTICS_HANDOVER=1:off -e SEND_ANONYMOUS_USAGE_INFO=false'; return; }
   printf '%s' "-e CLI_ANALYTICS_HANDOVER=1:$_analytics_id:$_analytics_digest:on" \
-    " -e SEND_ANONYMOUS_USAGE_INFO=${_analytics_yes:+true}"
+    " -e SEND_ANONYMOUS_USAGE_INFO=${_analytics_yes:+true}${CLI_ANALYTICS_ENDPOINT:+ -e CLI_ANALYTICS_ENDPOINT}"
   case "$_analytics_spool ${DOCKER_HOST:-unix://}" in
     *[!A-Za-z0-9_./@%+=-]*' '*) ;; # it would not be one word
     *' unix://'*) # an engine on this machine

@@ -3,6 +3,7 @@
 # shellcheck shell=sh disable=SC2010,SC2012,SC2015,SC2044,SC2046,SC2086,SC2154 # as in cli-analytics.sh
 
 _analytics_end() {
+  trap '' HUP # here already: the terminal of a script that ends may close at once
   _analytics_decide && [ -z "$_analytics_mounted" ] && ! _analytics_debug &&
     _analytics_route || return
   set -- "$_analytics_spool"/new/*.json "$_analytics_spool"/shell-*
@@ -20,8 +21,7 @@ _analytics_end() {
   fi
 }
 
-_analytics_let_go() { # of the terminal and of all that the caller has open; above 9 only bash can say so
-  trap '' HUP
+_analytics_let_go() { # of all that the caller has open; above 9 only bash can say so
   [ -n "${BASH_VERSION-}" ] || return 0
   for _analytics_file in /proc/self/fd/??*; do
     case ${_analytics_file##*/} in *[!0-9]*) ;; *) eval "exec ${_analytics_file##*/}>&-" ;; esac

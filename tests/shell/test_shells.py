@@ -224,6 +224,7 @@ def test_a_hand_over_is_words_and_what_python_knows(shell: str, user: ShellUser)
     digest = disclosure.digest(manifest.load(str(user.manifest)))
     assert handed == ((user.home / ".config/mytool/analytics/client-id").read_text().strip(), digest, "on")
     assert variables[SEND] == ""
+    assert words[4:6] == ["-e", "CLI_ANALYTICS_ENDPOINT"], "whose value the engine's client takes from here"
     assert words[-2:] == ["-v", f"{user.where.spool}:{variables['CLI_ANALYTICS_SPOOL']}"]
     assert Path(user.where.spool, "new").is_dir()
 
