@@ -1,5 +1,5 @@
 # make demo   the whole way of an event, on this machine only, and where to look
-# make test   everything: lint, types, floors, docs, the tests on every Python found
+# make test   everything: lint, types, floors, docs, the tests on every Python found and on the Docker engine, if any
 # make bench  what it costs, beside what people would use instead (minutes)
 
 PYTHON ?= python3

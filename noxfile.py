@@ -1,12 +1,13 @@
 """What `make test` runs: lint, types, floors and docs once; the tests on every Python that is found.
 
 Slow tests, and those that depend little on the Python they run on, run on the one that nox itself runs on; the others
-run everything else.
+run everything else. What is tested on a Docker engine has a session of its own, for it would be slow beside the others.
 """
 
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from pathlib import Path
 
@@ -18,13 +19,20 @@ TOUCHING_DEPENDENCIES = (
     *("click", "click_trees", "endings", "users_in_trees", "user_commands", "storage"),
     *("delivery", "delivery_proxies", "delivery_trust", "network_faults"),
 )
+# What tests of shells and containers use, and the package of Debian that has it, where that has another name.
+COMMANDS = dict.fromkeys(
+    ("bash", "busybox", "curl", "dash", "debootstrap", "mksh", "posh", "shellcheck", "wget", "yash", "zsh"), ""
+)
+COMMANDS.update(flock="util-linux", ksh93="ksh93u+m", nsenter="util-linux")
+ENGINE = "tests/engine"
+WITHOUT_ENGINE = ("--ignore", ENGINE)
 MANIFEST, PAGE = "cli_analytics/demo/analytics.toml", "docs/ANALYTICS.md"
 
 nox.needs_version = ">=2024.4.15"
 nox.options.default_venv_backend = "uv|virtualenv"
 nox.options.error_on_missing_interpreters = False
 nox.options.reuse_existing_virtualenvs = True
-nox.options.sessions = ["lint", "docs", "tests", "oldest"]
+nox.options.sessions = ["lint", "docs", "tests", "oldest", "engine"]
 
 # pyenv puts only shims on the path, which refuse a version that is not switched on.
 _pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
@@ -56,8 +64,9 @@ def tests(session: nox.Session) -> None:
     """The tests, with the newest versions of what they need."""
     session.install("-e", ".[collector,reports]", "--group", "test")
     if session.python == MAIN:
-        session.run("pytest", "-q", "-m", "alone", *session.posargs)
-    _test(session, "-m", "not alone" if session.python == MAIN else "not slow")
+        _install_commands(session)
+        session.run("pytest", "-q", "-m", "alone", *WITHOUT_ENGINE, *session.posargs)
+    _test(session, *WITHOUT_ENGINE, "-m", "not alone" if session.python == MAIN else "not slow")
 
 
 @nox.session(python="3.9")
@@ -67,6 +76,25 @@ def oldest(session: nox.Session) -> None:
     session.install("-e", ".", "--group", "test", *oldest)
     _test(session, "-m", "not slow", "tests/promises", *(f"tests/test_{name}.py" for name in TOUCHING_DEPENDENCIES))
     _test(session, "-k", "not under_a_fault", "tests/promises/test_never_breaks_the_host.py")
+
+
+@nox.session(python=MAIN)
+def engine(session: nox.Session) -> None:
+    """Containers on a Docker engine; where there is none they are skipped, unless TEST_ENGINE=required."""
+    session.install("-e", ".[collector,reports]", "--group", "test")
+    _install_commands(session)
+    session.run("pytest", "-q", "-n", "2", "-m", "not alone", ENGINE, *session.posargs)
+    session.run("pytest", "-q", "-m", "alone", ENGINE, *session.posargs)
+
+
+def _install_commands(session: nox.Session) -> None:
+    """From Debian's packages, where that is allowed; what is still missing then is skipped by name."""
+    missing = sorted({package or command for command, package in COMMANDS.items() if shutil.which(command) is None})
+    if not missing or os.geteuid() != 0 or shutil.which("apt-get") is None:
+        return
+    environ = {"DEBIAN_FRONTEND": "noninteractive"}
+    for arguments in (["update"], ["install", "--yes", "--no-install-recommends", *missing]):
+        session.run("apt-get", "-qq", *arguments, env=environ, external=True, silent=True, success_codes=range(256))
 
 
 def _test(session: nox.Session, *options: str) -> None:

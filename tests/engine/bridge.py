@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import ipaddress
 import json
 import threading
@@ -9,10 +10,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import image
 import tls
 from recorder import Recorder, _handler
+from watch import PATIENCE_SECONDS, until
 
 NAME = "collector.test"
 INSIDE = "/etc/collector.test.pem"
@@ -40,8 +43,18 @@ class Bridged:
         self.options = (*self.host, *self.mount)
 
     @property
-    def events(self) -> list[dict[str, object]]:
-        return self.recorder.events
+    def events(self) -> list[dict[str, Any]]:
+        """What arrived: compressed from Python, as it is from the shell."""
+        found: list[dict[str, Any]] = []
+        for request in list(self.recorder.requests):
+            is_compressed = request.headers.get("Content-Encoding") == "gzip"
+            found += json.loads(gzip.decompress(request.body) if is_compressed else request.body)["batch"]
+        return found
+
+    def wait(self, events: int, seconds: float = PATIENCE_SECONDS) -> list[dict[str, Any]]:
+        """What has arrived once there are `events`, or whatever there is then."""
+        until(lambda: len(self.events) >= events, seconds, must=False)
+        return self.events
 
     def close(self) -> None:
         self._door.shutdown()

@@ -1,10 +1,11 @@
 """Image: what the tests of containers run in. Made on this machine, for there may be no registry within reach.
 
     base     Debian with Python and curl, by debootstrap; made once a machine, and kept
-    jotter   examples/container on that base, with this tree's package; gone when the tests are
+    jotter   examples/container on that base, with this tree's package
     probe    the same with a tool that ends in every way
 
-A name ends in a hash of what went into the image, so one that is there is the right one.
+A name ends in a hash of what went into the image, so one that is there is the right one. Those of this tree are kept
+for the next time, older ones go.
 """
 
 from __future__ import annotations
@@ -48,6 +49,7 @@ _LOCKS = Path(tempfile.gettempdir()) / f"cli-analytics-test-{os.getuid()}"
 
 
 _unavailable: list[str] = []  # why there is no image; asked once
+_ours: list[str] = []  # the images of this tree
 
 
 def docker(*arguments: str, check: bool = True, **options: object) -> subprocess.CompletedProcess[str]:
@@ -67,14 +69,15 @@ def _engine_is_missing() -> str:
 
 
 _missing = _engine_is_missing()
-needs_engine = pytest.mark.skipif(bool(_missing), reason=_missing or "docker")
+_is_required = os.environ.get("TEST_ENGINE") == "required"  # then what would be skipped fails: .ci/run
+needs_engine = pytest.mark.skipif(bool(_missing) and not _is_required, reason=_missing or "docker")
 
 
 @functools.lru_cache
 def base() -> str:
     """Debian, with what a tool in Python needs."""
-    if _unavailable:
-        pytest.skip(_unavailable[0])
+    if _missing or _unavailable:
+        _skip(_missing or _unavailable[0])
     tag = f"{BASE}:{_hash(repr((SUITE, PACKAGES, LEFT_OUT, SETTINGS)).encode())}"
     with _lock("build"):
         if not _is_there(tag):
@@ -85,10 +88,9 @@ def base() -> str:
 @functools.lru_cache
 def jotter() -> str:
     """The example, with the package as it is in this tree."""
-    if _unavailable:
-        pytest.skip(_unavailable[0])
     tag = f"{MADE}:jotter-{_hash(base().encode(), *_contents(EXAMPLE, ROOT / 'cli_analytics'))}"
     _use()
+    _ours.append(tag)
     with _lock("build"):
         if not _is_there(tag):
             with tempfile.TemporaryDirectory() as folder:
@@ -101,11 +103,24 @@ def jotter() -> str:
 @functools.lru_cache
 def probe() -> str:
     """The same with the tool `probe`."""
-    tag = f"{MADE}:probe-{_hash(jotter().encode(), *_contents(PROBE))}"
+    library = shell_library(PROBE / "analytics.toml")
+    tag = f"{MADE}:probe-{_hash(jotter().encode(), library, *_contents(PROBE))}"
+    _ours.append(tag)
     with _lock("build"):
         if not _is_there(tag):
-            build(PROBE, tag, BASE=jotter())
+            with tempfile.TemporaryDirectory() as folder:
+                context = shutil.copytree(PROBE, Path(folder, "context"))
+                (context / "probe-analytics.sh").write_bytes(library)
+                build(context, tag, BASE=jotter())
     return tag
+
+
+@functools.lru_cache
+def shell_library(manifest: Path) -> bytes:
+    """What a maintainer makes of a manifest, by the command for it."""
+    made = subprocess.run([sys.executable, "-m", "cli_analytics", "shell", manifest], capture_output=True)
+    assert made.returncode == 0, made.stderr
+    return made.stdout
 
 
 def build(context: Path, tag: str, **arguments: str) -> str:
@@ -126,13 +141,13 @@ def remove(tag: str) -> None:
 
 
 def _bootstrap(tag: str) -> None:
-    if shutil.which("debootstrap") is None or os.geteuid() != 0:
-        _skip("debootstrap, as root, would make the base image")
+    if os.geteuid() != 0 or shutil.which("debootstrap") is None:
+        _skip("docker: debootstrap, as root, would make the base image")
     with tempfile.TemporaryDirectory() as folder:
         command = ["debootstrap", "--variant=minbase", f"--include={PACKAGES}", SUITE, folder, MIRROR]
         made = subprocess.run(command, capture_output=True, text=True, timeout=600)
         if made.returncode != 0:
-            _skip(f"debootstrap could not make the base image: {made.stdout.strip()[-200:]}")
+            _skip(f"docker: debootstrap could not make the base image: {made.stdout.strip()[-200:]}")
         left_out = [f"--exclude=./{pattern}" for pattern in LEFT_OUT]
         changes = [word for setting in SETTINGS for word in ("--change", setting)]
         with subprocess.Popen(["tar", "-C", folder, *left_out, "-c", "."], stdout=subprocess.PIPE) as packed:
@@ -144,7 +159,7 @@ def _wheels(folder: Path) -> None:
     download = ["download", "--only-binary=:all:", f"--python-version={PYTHON}", "--dest", str(folder), *DEPENDENCIES]
     done = subprocess.run([*_pip(), *download, "--quiet"], capture_output=True, text=True)
     if done.returncode != 0:
-        _skip(f"pip could not get the wheels for the image: {done.stderr.strip()[-200:]}")
+        _skip(f"docker: pip could not get the wheels for the image: {done.stderr.strip()[-200:]}")
     wheel = ["wheel", "--no-deps", "--wheel-dir", str(folder), str(ROOT)]
     done = subprocess.run([*_pip(), *wheel, "--quiet"], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
@@ -159,8 +174,10 @@ def _pip() -> list[str]:
 
 
 def _skip(reason: str) -> NoReturn:
-    _unavailable.append(f"docker: {reason}")
-    pytest.skip(_unavailable[0])
+    _unavailable.append(reason)
+    if _is_required:
+        pytest.fail(reason)
+    pytest.skip(reason)
 
 
 def _contents(*folders: Path) -> Iterator[bytes]:
@@ -191,7 +208,7 @@ def _lock(name: str) -> Iterator[None]:
 
 @functools.lru_cache
 def _use() -> None:
-    """Keep the images while somebody uses them; the last of several test processes takes them away."""
+    """Keep all images while somebody uses them; the last of several test processes takes away those of other trees."""
     file = _open("use")
     fcntl.flock(file, fcntl.LOCK_SH)
     atexit.register(_tidy, file)
@@ -203,7 +220,8 @@ def _tidy(file: IO[str]) -> None:
     except OSError:
         return
     for tag in docker("image", "ls", "--format", "{{.Repository}}:{{.Tag}}", MADE, check=False).stdout.split():
-        remove(tag)
+        if tag not in _ours:
+            remove(tag)
     docker("image", "prune", "--force", "--filter", f"label={LABEL}=image", check=False)
 
 

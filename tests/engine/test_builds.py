@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import http.client
-import json
 import socket
 import threading
 import urllib.parse
@@ -15,7 +14,6 @@ from pathlib import Path
 
 import image
 import pytest
-import wanted
 from bridge import Bridged, bridged
 from containers import run, started
 
@@ -27,7 +25,6 @@ STEPS = {
     "the image says yes": "ENV SEND_ANONYMOUS_USAGE_INFO=true\nRUN probe hello && probe hello",
     "one step says yes": "RUN SEND_ANONYMOUS_USAGE_INFO=true probe hello",
 }
-NOTHING_TODAY = "nobody says anything"
 FIND = "find / -xdev ( -name client-id -o -name stamp -o -path */probe/analytics/* )"
 
 Build = Callable[[Path, str], object]
@@ -87,9 +84,7 @@ BUILDERS: dict[str, Build] = {"the classic builder": _classic, "BuildKit": _buil
 
 
 @pytest.mark.parametrize("builder", BUILDERS)
-@pytest.mark.parametrize(
-    "step", [name if name == NOTHING_TODAY else pytest.param(name, marks=wanted.passing_storage) for name in STEPS]
-)
+@pytest.mark.parametrize("step", STEPS)
 def test_a_build_step_leaves_nothing_of_ours_in_the_image(
     probe: str, tag: str, tmp_path: Path, builder: str, step: str
 ) -> None:
@@ -99,7 +94,6 @@ def test_a_build_step_leaves_nothing_of_ours_in_the_image(
     assert (found.status, found.stdout.decode()) == (0, "")
 
 
-@wanted.flush
 @pytest.mark.parametrize("builder", BUILDERS)
 def test_two_containers_of_an_image_that_says_yes_share_no_id(
     probe: str, tag: str, server: Bridged, tmp_path: Path, builder: str
@@ -109,7 +103,7 @@ def test_two_containers_of_an_image_that_says_yes_share_no_id(
     BUILDERS[builder](tmp_path, tag)
     ended = [run(tag, "hello", options=server.options, environ=server.environ) for _ in range(2)]
     assert all("because SEND_ANONYMOUS_USAGE_INFO says yes" in one.stderr.decode() for one in ended)
-    events = server.recorder.wait(2, seconds=1)
+    events = server.wait(2, seconds=1)
     assert len({event["anonymousId"] for event in events}) == 2
 
 
@@ -120,4 +114,4 @@ def test_the_search_finds_what_a_person_left_there(probe: str) -> None:
             "sh", "-c", "mkdir -p /root/.config/probe/analytics && touch /root/.config/probe/analytics/client-id"
         )
         assert "client-id" in container.execute(*FIND.split()).stdout
-        assert json.dumps(container.diff()).count("client-id") == 1
+        assert "client-id" in container.left()[-1]

@@ -12,11 +12,12 @@ from pathlib import Path
 
 import image
 import pytest
-import wanted
 from bridge import NAME, Bridged, bridged
+from launching import launching
 
 COMPOSE = shutil.which("docker-compose")
 FILE = image.EXAMPLE / "compose.yaml"
+DEMO = image.ROOT / "cli_analytics" / "demo" / "analytics.toml"
 LINE = (
     "jotter sends pseudonymous usage data to The cli-analytics project, because SEND_ANONYMOUS_USAGE_INFO says yes."
     " About it: https://example.org/jotter/analytics"
@@ -42,6 +43,7 @@ class Project:
             "environment": {"SSL_CERT_FILE": server.environ["SSL_CERT_FILE"]},
         }
         beside.write_text(json.dumps({"services": {"jotter": service}}), encoding="utf-8")  # JSON is YAML, too
+        self.files = (FILE, beside)
         self._command = [str(COMPOSE), "-p", self.name, "-f", str(FILE), "-f", str(beside)]
 
     def call(self, *arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
@@ -96,12 +98,28 @@ def test_a_yes_says_so_in_the_log_of_the_service(project: Project) -> None:
     assert ended.stdout.count(LINE) == 1, ended.stdout
 
 
-@wanted.flush
 def test_what_a_yes_sends_arrives(project: Project) -> None:
     ended = project.run("add", "Buy milk", SEND_ANONYMOUS_USAGE_INFO="true")
     assert (ended.returncode, ended.stdout.strip()) == (0, "1 notes")
-    [event] = project.server.recorder.wait(1, seconds=1)
+    [event] = project.server.wait(1, seconds=1)
     assert event["properties"]["command"] == "add"
+
+
+@pytest.mark.parametrize("said", ["", "false"], ids=["told", "off"])
+def test_a_launcher_hands_over_to_what_it_starts_by_compose(project: Project, tmp_path: Path, said: str) -> None:
+    with launching(tmp_path / "somebody", project.server, DEMO) as somebody:
+        somebody.inform()
+        somebody.environ.update({"JOTTER_IMAGE": image.jotter(), "SEND_ANONYMOUS_USAGE_INFO": said})
+        files = ":".join(map(str, project.files))
+        words = ["dash", str(somebody.script), "deploy", f"--compose={files}", f"--name={project.name}", "--"]
+        done, _ = somebody.start([*words, "add", "Buy milk"]).communicate(timeout=60)
+        failed = somebody.start([*words, "exit"])
+        failed.communicate(timeout=60)
+        assert (done.strip(), failed.returncode) == (b"1 notes", 2)
+        events = project.server.wait(0 if said else 4)
+    assert len(events) == (0 if said else 4)
+    assert len({event["anonymousId"] for event in events}) == bool(events)
+    assert project.call("ps", "--quiet").stdout == ""
 
 
 def test_the_recorder_has_the_name_that_the_override_gives(project: Project) -> None:

@@ -10,11 +10,10 @@ from typing import Any
 
 import image
 import pytest
-import wanted
 from bridge import Bridged, bridged
 from containers import YES, Ended, run, started
 
-pytestmark = [pytest.mark.slow, image.needs_engine]
+pytestmark = [pytest.mark.slow, pytest.mark.alone, image.needs_engine]  # for they have 500 ms to send
 
 LAUNCHES = 30
 AT_ONCE = 8
@@ -36,7 +35,6 @@ WAYS = {
 KILL_SENDERS = "kill -9 $(grep -ls 'cli_analytics.[d]rain' /proc/[0-9]*/cmdline | cut -d/ -f3)"
 ALIVE_SECONDS = 2.1  # a sender that was killed with its container seems alive for that long to the next one
 REAPED_SECONDS = 5.1  # sender.py waits that long before it believes that nobody waits for those that have ended
-STORE_TODAY = ("root", "--init", "an empty home")
 
 Figure = Callable[[str, object], None]
 
@@ -52,29 +50,40 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bridged]:
         yield running
 
 
-@wanted.flush
 def test_of_thirty_launches_all_events_arrive_though_the_first_process_ends_at_once(
     probe: str, server: Bridged, record_property: Figure
 ) -> None:
     ended = [_launch(probe, server) for _ in range(LAUNCHES)]
     assert all(one.status == 0 and one.stdout == b"hello\n" and one.lines == [LINE] for one in ended)
-    events = server.recorder.wait(LAUNCHES, seconds=1)
+    events = server.wait(LAUNCHES, seconds=1)
     record_property("figure", f"{len(events)} of {LAUNCHES} events arrived")
     assert len(events) >= 0.99 * LAUNCHES
     assert len({event["anonymousId"] for event in events}) == len({event["messageId"] for event in events})
 
 
-@wanted.flush
 @pytest.mark.parametrize("way", WAYS)
 def test_an_event_arrives_from(probe: str, server: Bridged, way: str) -> None:
     ended = _launch(probe, server, *WAYS[way])
     assert (ended.status, ended.stdout, ended.lines) == (0, b"hello\n", [LINE])
-    assert len(server.recorder.wait(1, seconds=1)) == 1
+    assert len(server.wait(1, seconds=1)) == 1
 
 
-@pytest.mark.parametrize(
-    "way", [name if name in STORE_TODAY else pytest.param(name, marks=wanted.passing_storage) for name in WAYS]
-)
+@pytest.mark.parametrize("way", ["root", "all of that"])
+def test_an_event_arrives_from_a_shell_in(probe: str, server: Bridged, way: str) -> None:
+    options = (*server.options, *WAYS[way], "--entrypoint", "shprobe")
+    ended = run(probe, "exit", "42", options=options, environ={**server.environ, **YES})
+    assert (ended.status, ended.lines) == (42, [LINE])
+    [event] = server.wait(1, seconds=1)
+    assert event["context"]["ephemeral"] is True
+
+
+def test_a_pod_says_that_it_is_one(probe: str, server: Bridged) -> None:
+    assert _launch(probe, server, "--env", "KUBERNETES_SERVICE_HOST=10.0.0.1").lines == [LINE]
+    [event] = server.wait(1, seconds=1)
+    assert event["context"]["container"] == "kubernetes"
+
+
+@pytest.mark.parametrize("way", WAYS)
 def test_one_line_a_start_says_so_to(probe: str, way: str) -> None:
     ended = run(probe, "exit", "42", options=("--network", "none", *WAYS[way]), environ=YES)
     assert (ended.status, ended.stdout) == (42, b"out\n")
@@ -85,12 +94,11 @@ def test_a_second_run_in_the_same_start_says_nothing(probe: str, server: Bridged
     with _long_lived(probe, server) as container:
         said = [container.execute("probe", "hello").stderr for _ in range(3)]
         assert said == [f"{LINE}\n", "", ""]
-        events = server.recorder.wait(3)
+        events = server.wait(3)
     assert len({event["anonymousId"] for event in events}) == 1
     assert len(events) == 3
 
 
-@wanted.passing_storage
 def test_a_container_that_is_started_again_says_so_again(probe: str) -> None:
     with started(probe, "hello", options=("--env", "SEND_ANONYMOUS_USAGE_INFO=true", "--network", "none")) as container:
         container.wait()
@@ -99,18 +107,16 @@ def test_a_container_that_is_started_again_says_so_again(probe: str) -> None:
         assert container.logs().stderr == f"{LINE}\n{LINE}\n"
 
 
-@wanted.passing_storage
 def test_what_is_kept_for_a_start_is_not_in_the_files_of_the_container(probe: str) -> None:
     with started(probe, "hello", options=("--env", "SEND_ANONYMOUS_USAGE_INFO=true", "--network", "none")) as container:
         assert container.wait() == 0
-        assert container.diff() == []
+        assert container.left() == []
 
 
-@wanted.ephemeral
 def test_an_id_that_was_born_in_the_container_is_marked_ephemeral(probe: str, server: Bridged) -> None:
     with _long_lived(probe, server) as container:
         container.execute("probe", "hello")
-        [event] = server.recorder.wait(1)
+        [event] = server.wait(1)
         assert event["context"]["ephemeral"] is True
 
 
@@ -119,18 +125,17 @@ def test_an_id_that_lies_on_a_volume_is_that_of_an_installation(probe: str, serv
     try:
         for _ in range(2):
             with _long_lived(probe, server, "--volume", f"{volume}:/root") as container:
-                before = len(server.recorder.events)
+                before = len(server.events)
                 assert container.execute("probe", "hello").returncode == 0
-                server.recorder.wait(before + 1)
+                server.wait(before + 1)
             time.sleep(ALIVE_SECONDS)
     finally:
         image.docker("volume", "rm", "--force", volume)
-    events = server.recorder.events
+    events = server.events
     assert len(events) == 2
     assert len({event["anonymousId"] for event in events}) == 1
 
 
-@wanted.flush
 def test_launches_that_share_a_volume_follow_each_other_at_once(probe: str, server: Bridged) -> None:
     """The sender of the one before was killed with its container, and must not be taken for alive."""
     volume = image.docker("volume", "create", "--label", f"{image.LABEL}=volume").stdout.strip()
@@ -139,7 +144,7 @@ def test_launches_that_share_a_volume_follow_each_other_at_once(probe: str, serv
             assert _launch(probe, server, "--volume", f"{volume}:/root").status == 0
     finally:
         image.docker("volume", "rm", "--force", volume)
-    events = server.recorder.wait(3, seconds=1)
+    events = server.wait(3, seconds=1)
     assert len({event["messageId"] for event in events}) == 3
     assert len({event["anonymousId"] for event in events}) == 1
 
@@ -158,7 +163,7 @@ def test_many_containers_at_once_end_as_they_would(probe: str, server: Bridged, 
     with ThreadPoolExecutor(AT_ONCE) as pool:
         ended = list(pool.map(lambda _: _launch(probe, server), range(AT_ONCE)))
     assert [(one.status, one.stdout, one.lines) for one in ended] == [(0, b"hello\n", [LINE])] * AT_ONCE
-    events = server.recorder.wait(AT_ONCE, seconds=1)
+    events = server.wait(AT_ONCE, seconds=1)
     record_property("figure", f"{len(events)} of {AT_ONCE} events arrived of as many containers at once")
     assert len({event["anonymousId"] for event in events}) == len(events)
 
@@ -186,7 +191,7 @@ def test_senders_do_not_pile_up_as_zombies(probe: str, server: Bridged, init: tu
             container.execute("probe", "hello")
             container.execute("sh", "-c", KILL_SENDERS)
             time.sleep(pause)
-        assert container.zombies() == (0 if init else 2)
+        assert container.zombies() <= (0 if init else 2)
 
 
 def _long_lived(probe: str, server: Bridged, *options: str) -> Any:

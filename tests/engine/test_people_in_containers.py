@@ -42,7 +42,7 @@ def test_they_see_the_notice_once_and_are_recorded_after_it(development: Contain
     shown = [_at_terminal(development, "probe", "hello") for _ in range(3)]
     assert [NOTICE in text for text in shown] == [True, False, False]
     assert "says yes" not in "".join(shown)
-    events = server.recorder.wait(2)
+    events = server.wait(2)
     assert len(events) == 2
     assert len({event["anonymousId"] for event in events}) == 1
     assert {event["context"]["container"] for event in events} == {"docker"}
