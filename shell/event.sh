@@ -83,7 +83,9 @@ _analytics_bucket() { # VALUE LABEL [EDGE LABEL]...
   _analytics_json="\"$1\""
 }
 
-_analytics_is_id() { case $1 in *[!0-9a-f-]*) return 1 ;; *) [ ${#1} = 36 ] ;; esac; }
+_analytics_is_id() {
+  case $1 in *[!0-9a-f-]* | *-*-*-*-*-*) ! : ;; ????????-????-????-????-????????????) ;; *) ! : ;; esac
+}
 
 _analytics_uuid() { # a random one
   read -r _analytics_uuid </proc/sys/kernel/random/uuid || _analytics_uuid=$(uuidgen | tr A-F a-f)

@@ -104,6 +104,12 @@ SITUATIONS: dict[str, tuple[Callable[[ShellUser], None], dict[str, str], str, st
     "a hand-over of nonsense": (nothing, {SEND: "1", "CLI_ANALYTICS_HANDOVER": f"1:{ID}:d:on:x"}, "", "1.2.3"),
     "a hand-over of too much": (nothing, {SEND: "1", "CLI_ANALYTICS_HANDOVER": f"1:{ID}:d:e:on"}, "", "1.2.3"),
     "a hand-over without an id": (nothing, {SEND: "1", "CLI_ANALYTICS_HANDOVER": "1:x:d:on"}, "", "1.2.3"),
+    "a hand-over of nothing but dashes": (
+        nothing,
+        {"CLI_ANALYTICS_HANDOVER": f"1:{'-' * 36}:{DIGEST}:on"},
+        "",
+        "1.2.3",
+    ),
     "a hand-over of another manifest": (nothing, {"CLI_ANALYTICS_HANDOVER": f"1:{ID}:d:on"}, "", "1.2.3"),
     "the last day was yesterday": (nothing, {SEND: "1"}, "ends = 2020-01-01", "1.2.3"),
     "the last day is to come": (nothing, {SEND: "1"}, "ends = 2999-12-31", "1.2.3"),
