@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 DISK = "/"  # the container's own, of which an image may be made
 MEMORY = "/dev/shm"  # noqa: S108  in every container, made anew with each start of it, and writable for everybody
 NOBODYS_HOME = "/nonexistent"  # where the files of a user without a home would lie
-TOLD = "told"
 
 
 def arrange(where: Storage, tool: str, environ: Mapping[str, str]) -> None:
@@ -62,19 +61,10 @@ def is_deployed(environ: Mapping[str, str]) -> bool:
     return is_said and environment.container(environ) != "none"
 
 
-def is_first_of_start(tool: str) -> bool:
-    """Whether `tool` has not been asked this since the container was started. Yes where nobody can know."""
-    told = f"{_folder()}/{tool}/{TOLD}"
-    try:
-        for folder in (_folder(), os.path.dirname(told)):
-            if not os.path.isdir(folder):
-                os.mkdir(folder, 0o700)
-        os.close(os.open(told, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
-    except FileExistsError:
-        return False
-    except OSError:
-        pass
-    return True
+def memory_of(tool: str) -> str:
+    """The folder of `tool` that is gone with this start of the container, empty where there can be none."""
+    folder = _folder()
+    return f"{folder}/{tool}" if os.access(MEMORY, os.W_OK | os.X_OK) and not os.path.islink(folder) else ""
 
 
 def ends_with_us() -> bool:

@@ -7,15 +7,18 @@ this run leaves no time to a sender, so the run flushes.
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
-from cli_analytics import consent, containers, environment, event, first_run, gate, manifest
+from cli_analytics import consent, containers, environment, event, first_run, gate, manifest, storage
 from cli_analytics.errors import UndeclaredError
 from cli_analytics.event import Event
+from cli_analytics.storage import Storage, StorageError
 
 if TYPE_CHECKING:
     from cli_analytics.host import Host
-    from cli_analytics.storage import Storage
+
+TOLD = "told"  # a file that is there once the line was said
 
 
 def announce(host: Host, where: Storage) -> None:
@@ -24,8 +27,20 @@ def announce(host: Host, where: Storage) -> None:
         return
     kept = consent.read_stamp(where)
     is_told = kept is not None and kept.told != consent.NOBODY
-    if not is_told and containers.is_first_of_start(host.tool):
+    if not is_told and _is_first_of_start(containers.memory_of(host.tool) or where.state):
         host.print_line(first_run.deployers_line(host))
+
+
+def _is_first_of_start(folder: str) -> bool:
+    """Whether nobody has asked this of the folder before. Yes where nobody can know."""
+    try:
+        storage.make_folder(folder)
+        storage.write_new(os.path.join(folder, TOLD), b"")
+    except FileExistsError:
+        return False
+    except (OSError, StorageError):
+        pass
+    return True
 
 
 def admitted(host: Host, built: Event) -> Event:

@@ -31,7 +31,8 @@ _analytics_stamp() { # TOLD
 
 _analytics_warn_deployer() { # once a start: a container's variable may have come with its image, unseen
   [ -n "$_analytics_deployed" ] && [ -z "$_analytics_handover${_analytics_told#-}" ] && ! _analytics_debug || return
-  [ ! -w "$_analytics_memory" ] || mkdir -p "$_analytics_start"
+  [ -w "$_analytics_memory" ] || _analytics_start=$_analytics_local
+  mkdir -p "$_analytics_start"
   (set -C && : >"$_analytics_start/told") || [ ! -e "$_analytics_start/told" ] && _analytics_warning >&3
 }
 

@@ -136,9 +136,10 @@ def test_nobody_says_yes_nothing_changes(inside: Inside) -> None:
     assert not where.is_mounted, "nobody handed over"
 
 
-def test_without_a_memory_the_disk_is_used(inside: Inside) -> None:
+def test_without_a_memory_the_disk_is_used_and_the_line_is_said_once(inside: Inside) -> None:
     inside.memory.rmdir()
     assert not inside.locate(**YES).is_ephemeral
+    assert [inside.record(**YES), inside.record(**YES)] == [LINE, ""]
 
 
 def test_somebody_elses_memory_is_none(inside: Inside) -> None:

@@ -226,7 +226,7 @@ def test_loading_the_plugin_imports_next_to_nothing_of_ours(host: HostTests) -> 
 import sys
 
 found = sorted(name for name in sys.modules if name.split(".")[0] in ("cli_analytics", "click", "requests"))
-ours = ("client", "environment", "testing", "testing.plugin")
+ours = ("client", "detection", "environment", "testing", "testing.plugin")
 assert found == ["cli_analytics", *(f"cli_analytics.{name}" for name in ours)], found
 """,
     )

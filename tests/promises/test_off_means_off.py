@@ -14,6 +14,7 @@ from typing import NamedTuple
 import audit
 import pytest
 from recorder import Recorder, recorder
+from senders import let_pauses_pass
 from support import MANIFEST, User, on_terminal, user_at
 from watch import listing, needs_proc, processes_at, until
 
@@ -199,6 +200,7 @@ def test_an_informed_run_is_seen_to_write_and_to_start_a_process(homes: dict[str
     """Without which the test above would prove nothing."""
     user = homes["informed"].copy(tmp_path)
     try:
+        let_pauses_pass(user)
         seen = audit.run(user.host, "export", "7", environ=user.environ)
         assert len(seen.of(audit.STARTS)) == 1
         assert [act for act in seen.acts if act.startswith("open ") and "/spool/tmp/" in act]

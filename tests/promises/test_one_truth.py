@@ -255,7 +255,8 @@ def test_a_report_reads_no_column_that_is_not_declared_for_every_tool() -> None:
     [columns] = re.findall(r"'properties': 'struct\((.*?)\)'", sql)
     assert {column.split()[0] for column in columns.split(", ")} <= BUILT_IN["command_run"].properties.keys()
     [context] = re.findall(r"'context': 'struct\((.*)\)'", sql)
-    assert context == "app struct(name varchar, version varchar)"
+    assert context == "app struct(name varchar, version varchar), ephemeral varchar"
+    assert "ephemeral" in gate.CONTEXT
 
 
 DRIFTS: dict[str, Callable[[str], str]] = {

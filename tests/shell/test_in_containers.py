@@ -14,7 +14,7 @@ from recorder import recorder
 from shells import SEND, ShellUser, every_shell, received
 from support import TOOL
 
-from cli_analytics import containers, detection, disclosure, environment, gate, manifest, storage
+from cli_analytics import containers, deployment, detection, disclosure, environment, gate, manifest, storage
 
 pytestmark = pytest.mark.slow  # it depends little on the Python it runs on
 
@@ -58,8 +58,7 @@ def test_a_deployers_yes_leaves_nothing_on_the_disk_and_is_said_once_a_start(she
 def test_python_does_not_say_again_what_the_shell_has_said(user: ShellUser, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(containers, "MEMORY", str(user.memory))
     user.sh("dash", RECORD, **DEPLOYED)
-    assert not containers.is_first_of_start(TOOL)
-    assert containers.is_first_of_start("othertool")
+    assert Path(containers.memory_of(TOOL), deployment.TOLD).exists()
 
 
 @every_shell
