@@ -50,8 +50,8 @@ def _mounted_spool(environ: Mapping[str, str]) -> str:
 def _is_for_memory(where: Storage, environ: Mapping[str, str]) -> bool:
     """Whether this container's memory takes the place of its disk: not where somebody was told, or on a volume."""
     is_lived_in = os.path.lexists(where.client_id) or os.path.lexists(where.state)
-    is_due = is_deployed(environ) and not is_lived_in and not _is_on_volume(where.config)
-    return is_due and os.access(MEMORY, os.W_OK | os.X_OK)
+    is_known_system = hasattr(os, "getuid")  # not Windows
+    return is_known_system and is_deployed(environ) and not is_lived_in and not _is_on_volume(where.config)
 
 
 def is_deployed(environ: Mapping[str, str]) -> bool:
@@ -62,8 +62,8 @@ def is_deployed(environ: Mapping[str, str]) -> bool:
 
 
 def memory_of(tool: str) -> str:
-    """The folder of `tool` that is gone with this start of the container, empty where there can be none."""
-    folder = _folder()
+    """The folder of `tool` that is gone with this start of the container, empty where there is none."""
+    folder = _folder() if hasattr(os, "getuid") else MEMORY
     return f"{folder}/{tool}" if os.access(MEMORY, os.W_OK | os.X_OK) and not os.path.islink(folder) else ""
 
 
@@ -72,11 +72,18 @@ def ends_with_us() -> bool:
     pid = os.getpid()
     while pid > 1:
         try:
-            with open(f"/proc/{pid}/stat", "rb") as file:
-                pid = int(file.read().rpartition(b")")[2].split()[1])
+            pid = _parent(pid)
         except (OSError, ValueError, IndexError):
-            return False
+            pid = 0
     return pid == 1
+
+
+def _parent(pid: int) -> int:
+    descriptor = os.open(f"/proc/{pid}/stat", os.O_RDONLY)
+    try:
+        return int(os.read(descriptor, 4096).rpartition(b")")[2].split()[1])
+    finally:
+        os.close(descriptor)
 
 
 def _folder() -> str:

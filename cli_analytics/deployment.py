@@ -13,16 +13,19 @@ from typing import TYPE_CHECKING
 from cli_analytics import consent, containers, environment, event, first_run, gate, manifest, storage
 from cli_analytics.errors import UndeclaredError
 from cli_analytics.event import Event
-from cli_analytics.storage import Storage, StorageError
 
 if TYPE_CHECKING:
     from cli_analytics.host import Host
+    from cli_analytics.storage import Storage
 
 TOLD = "told"  # a file that is there once the line was said
 
 
 def announce(host: Host, where: Storage) -> None:
-    """Say so once a start of the container, but not to who saw a notice, as a launcher's user did."""
+    """Say so once a start of the container, but not to who saw a notice, as a launcher's user did.
+
+    Raises OSError or StorageError where nobody can know whether it was said: then this run records nothing.
+    """
     if environment.handover(host.environ) is not None or not containers.is_deployed(host.environ):
         return
     kept = consent.read_stamp(where)
@@ -32,15 +35,17 @@ def announce(host: Host, where: Storage) -> None:
 
 
 def _is_first_of_start(folder: str) -> bool:
-    """Whether nobody has asked this of the folder before. Yes where nobody can know."""
-    try:
-        storage.make_folder(folder)
-        storage.write_new(os.path.join(folder, TOLD), b"")
-    except FileExistsError:
+    """Whether nobody has asked this of the folder before. Raises OSError or StorageError where nobody can know."""
+    told = os.path.join(folder, TOLD)
+    if os.path.exists(told):
         return False
-    except (OSError, StorageError):
-        pass
-    return True
+    storage.make_folder(folder)
+    is_first = True
+    try:
+        storage.write_new(told, b"")
+    except FileExistsError:
+        is_first = False  # somebody was quicker
+    return is_first
 
 
 def admitted(host: Host, built: Event) -> Event:

@@ -46,7 +46,7 @@ def remove_old(folder: str) -> None:
 
 def empty_of_old(folder: str) -> None:
     """Delete whatever is old in a folder that has nothing but drafts, as far as that goes."""
-    _remove_old(folder, _names(folder))
+    _remove_old(folder, [] if os.path.islink(folder) else _names(folder))
 
 
 def _link(draft: str, path: str, content: bytes) -> None:

@@ -25,6 +25,7 @@ ENDPOINT = "CLI_ANALYTICS_ENDPOINT"
 HANDOVER = "CLI_ANALYTICS_HANDOVER"
 SPOOL = "CLI_ANALYTICS_SPOOL"
 
+BLANKS = " \t\n"  # which are stripped, and no others: those that a shell splits words at
 YES = frozenset({"1", "true", "yes", "on", "y", "t"})
 NO = frozenset({"0", "false", "no", "off", "n", "f"})
 
@@ -34,24 +35,24 @@ TEST_RUNNERS = ("PYTEST_CURRENT_TEST", "TOX_ENV_NAME", "NOX_CURRENT_SESSION")
 
 def says_off(environ: Mapping[str, str]) -> bool:
     """True when SEND_ANONYMOUS_USAGE_INFO opts out: set to anything that is not a yes."""
-    value = environ.get(SEND, "").strip().lower()
+    value = environ.get(SEND, "").strip(BLANKS).lower()
     return bool(value) and value not in YES
 
 
 def says_yes(environ: Mapping[str, str]) -> bool:
     """True when SEND_ANONYMOUS_USAGE_INFO is an explicit yes: whoever set it knows."""
-    return environ.get(SEND, "").strip().lower() in YES
+    return environ.get(SEND, "").strip(BLANKS).lower() in YES
 
 
 def opts_out(environ: Mapping[str, str], name: str) -> bool:
     """True when the variable `name`, read like DO_NOT_TRACK, opts out."""
-    value = environ.get(name, "").strip().lower()
+    value = environ.get(name, "").strip(BLANKS).lower()
     return bool(value) and value not in NO
 
 
 def handover(environ: Mapping[str, str]) -> Optional[tuple[str, str, str]]:
     """What a launcher hands over: client id, digest of what the user was told, and `on` or `off`; None without one."""
-    value = environ.get(HANDOVER, "").strip()
+    value = environ.get(HANDOVER, "").strip(BLANKS)
     if not value:
         return None
     parts = value.split(":")
@@ -73,7 +74,7 @@ def debug(environ: Mapping[str, str]) -> bool:
 def ci_vendor(environ: Mapping[str, str]) -> str:
     """The CI service this runs on, `other` for an unknown one, `none` outside of CI."""
     present = {name for name in detection.CI_NAMES.intersection(environ) if environ[name]}
-    if not present or environ.get("CI", "").strip().lower() == "false":
+    if not present or environ.get("CI", "").strip(BLANKS).lower() == "false":
         return "none"
     return next((vendor for name, vendor in detection.CI_VENDORS.items() if name in present), "other")
 

@@ -34,9 +34,13 @@ def decide(host: Host, where: Storage, kept: Optional[Stamp]) -> Decision:
         return decision  # only now it is known that a yes was handed over for another manifest
     if not decision.allowed and terminal is not None and notice.can_show(terminal, host.environ):
         notice.ensure_shown(where, current, notice_text(host, where, declared), terminal)
-    elif not environment.debug(host.environ) and (kept is None or kept.manifest != current.manifest):
-        _keep(where, current)
+    elif not environment.debug(host.environ) and (decision.allowed or kept) and _is_new(current, kept):
+        _keep(where, current)  # who says no by a hand-over of another manifest gets no file
     return decision
+
+
+def _is_new(current: Stamp, kept: Optional[Stamp]) -> bool:
+    return kept is None or kept.manifest != current.manifest
 
 
 def _keep(where: Storage, current: Stamp) -> None:

@@ -39,8 +39,8 @@ def record(host: Host, name: str, properties: Mapping[str, Any]) -> bool:
 
         preview.show(host, build_in(host, where, name, properties, identity.shown(where, host.environ)))
     elif not _is_gone(host, where):
-        said = environment.says_yes(host.environ) or environment.handover(host.environ) is not None
-        if said:
+        is_deployed = where.is_mounted or _may_be_deployed(host)
+        if is_deployed:
             from cli_analytics import deployment
 
             deployment.announce(host, where)
@@ -50,7 +50,7 @@ def record(host: Host, name: str, properties: Mapping[str, Any]) -> bool:
             Spool(where.spool, is_mounted=where.is_mounted).append(content)
             if not where.is_mounted:  # whose launcher sends
                 start_sender(host, where)
-                return said and deployment.has_to_flush(host)
+                return is_deployed and deployment.has_to_flush(host)
     return False
 
 
@@ -98,6 +98,12 @@ def _first_decision(host: Host, where: Storage, kept: Optional[Stamp], *, is_kno
     from cli_analytics import first_run
 
     return first_run.decide(host, where, kept)
+
+
+def _may_be_deployed(host: Host) -> bool:
+    """Whether a deployer's yes or a launcher may count here. deployment.py knows, which takes 4 ms to load."""
+    said = environment.says_yes(host.environ) or environment.handover(host.environ) is not None
+    return said and environment.container(host.environ) != "none"
 
 
 def _client_id(host: Host, where: Storage) -> str:

@@ -80,7 +80,7 @@ class Spool:
 
     def of_shells(self) -> list[str]:
         """The folders of senders that are written in shell."""
-        return [name for name in names(self.folder) if name.startswith(SHELL)]
+        return [name for name in names(self.folder) if name.startswith(SHELL) and not os.path.islink(self.path(name))]
 
     def path(self, *parts: str) -> str:
         """A path in the spool."""
@@ -162,7 +162,9 @@ def _remove_queue(path: str) -> None:
 def names(folder: str) -> list[str]:
     """What lies in a folder, nothing where there is none. Raises StorageError."""
     try:
-        return os.listdir(folder)
+        return (
+            [] if os.path.islink(folder) else os.listdir(folder)
+        )  # a container, which may write here, links elsewhere
     except (FileNotFoundError, NotADirectoryError):
         return []
     except OSError as error:

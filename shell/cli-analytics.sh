@@ -27,14 +27,15 @@ analytics_record() { # EVENT [PROPERTY=VALUE]...
 
 analytics_run() { # COMMAND [ARGUMENT]...: run it, return its exit status; $analytics_command is its name in reports
   _analytics_is_on || { "$@"; return; }
-  _analytics_clocks="$(_analytics_calm && _analytics_clock) ${_analytics_clocks-}" _analytics_status=0
-  "$@" || _analytics_status=$?
+  _analytics_clocks="$(_analytics_calm && _analytics_clock) ${_analytics_clocks-}"
+  if "$@"; then _analytics_status=0; else _analytics_status=$?; fi # it may have run one of these itself
   (_analytics_calm && _analytics_ran >/dev/null) || :
   _analytics_clocks=${_analytics_clocks#* }
   return "$_analytics_status"
 }
 
-analytics_docker_args() { (_analytics_calm && _analytics_docker_args) || :; } # for `docker run`, to be used unquoted
+# For `docker run`, to be used unquoted; a word a line, for some scripts split at nothing else.
+analytics_docker_args() { (_analytics_calm && _analytics_docker_args | tr ' ' '\n') || :; }
 
 analytics_end() { # send what waits, in the background, which must not hold what the caller has open
   _analytics_is_on || return 0
@@ -114,6 +115,7 @@ _analytics_locate() { # storage.py; without a home nothing can be stored
   fi
   case ${XDG_CONFIG_HOME-} in /*) _analytics_config=$XDG_CONFIG_HOME ;; esac
   case ${XDG_STATE_HOME-} in /*) _analytics_local=$XDG_STATE_HOME ;; esac
+  case ${XDG_CONFIG_HOME-}:${XDG_STATE_HOME-} in /*:/*) _analytics_home=/ ;; esac # none is needed
   case ${XDG_CONFIG_DIRS-} in /*) _analytics_site=${XDG_CONFIG_DIRS%%:*} ;; esac
   _analytics_all_tools=$_analytics_config/cli-analytics/choice _analytics_site_all=$_analytics_site/cli-analytics/choice
   _analytics_config=$_analytics_config/$_analytics_tool/analytics _analytics_choice=$_analytics_config/choice
@@ -140,7 +142,7 @@ _analytics_arrange() { # containers.py: what a deployer or a launcher says yes t
   [ "$_analytics_container" != none ] || _analytics_deployed=''
   if [ -n "$_analytics_deployed" ]; then
     _analytics_start=$_analytics_memory/cli-analytics-$(id -u)/$_analytics_tool # gone with this start of the container
-    [ ! -w "$_analytics_memory" ] || [ -e "$_analytics_config/client-id" ] || [ -e "$_analytics_local" ] ||
+    [ -e "$_analytics_config/client-id" ] || [ -e "$_analytics_local" ] ||
       _analytics_is_on_volume "$_analytics_config/" || _analytics_ephemeral=$_analytics_start
   fi
   if [ -n "$_analytics_ephemeral" ]; then

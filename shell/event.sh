@@ -135,7 +135,8 @@ _analytics_docker_args() {
     *' unix://'*) # an engine on this machine
       _analytics_make_spool
       case $(ls -ld "$_analytics_local") in drwx------*) # which keeps other users out: then a container may run as any
-        chmod 0755 "$_analytics_spool" && chmod 0777 "$_analytics_spool/tmp" "$_analytics_spool/new" ;;
+        chmod 0755 "$_analytics_spool"
+        find "$_analytics_spool/tmp" "$_analytics_spool/new" -prune -type d ! -perm 0777 -exec chmod 0777 {} + ;;
       esac
       printf ' %s' -e CLI_ANALYTICS_SPOOL=/cli-analytics-spool -v "$_analytics_spool:/cli-analytics-spool" ;;
   esac

@@ -86,7 +86,7 @@ deploy() { # [ARGUMENT]...
   # shellcheck disable=SC2046 # one word each
   if [ "$status" -gt 128 ] || [ -n "$signals" ]; then docker rm --force $(ours --all) >/dev/null 2>&1; fi
   # shellcheck disable=SC2086
-  [ -z "$service" ] || $compose down >/dev/null 2>&1
+  [ -z "$service" ] || [ -n "$before" ] || $compose down >/dev/null 2>&1
   analytics_end
   return "$status"
 }
@@ -103,6 +103,7 @@ find_service() { # in a compose file
   # shellcheck disable=SC2086
   [ -n "$service" ] || service=$($compose config --services | head -n 1)
   [ -n "$service" ] || exit 2
+  before=$($compose ps --quiet 2>/dev/null) # what ran before stays
 }
 
 ask_for_image() {

@@ -47,8 +47,8 @@ _analytics_choose() { # on or off; off deletes the id, what waits and the log
     printf '%s records pseudonymous usage data from now on.\n' "$_analytics_tool"
     _analytics_text | sed 1d && _analytics_replace "$_analytics_local/stamp" _analytics_stamp "$_analytics_digest"
   else
-    rm -f "$_analytics_config"/client-id* "$_analytics_local/sent.ndjson" "$_analytics_spool"/*/*.json \
-      "$_analytics_spool"/*/*/*.json "$_analytics_spool"/shell-*/* "$_analytics_spool/dropped" &&
+    rm -f "$_analytics_config"/client-id* "$_analytics_local/sent.ndjson" &&
+      { [ ! -d "$_analytics_spool" ] || find "$_analytics_spool" ! -type d -exec rm -f {} +; } &&
       printf '%s records no usage data any more. Deleted: the id, the log and what waited.\n' "$_analytics_tool"
   fi
 }

@@ -48,7 +48,7 @@ _analytics_route() { # the organization's endpoint, or the manifest's where it h
 _analytics_send() {
   command -v curl >/dev/null || case $(wget --version) in *GNU*) ;; *) return ;; esac
   cd "$_analytics_spool" && _analytics_uuid || return
-  for _analytics_own in $(find . -path './shell-*' -prune -mmin +1); do # senders were killed: each batch changes it
+  for _analytics_own in $(find . -path './shell-*' -prune -type d -mmin +1); do # of the killed: a batch changes it
     _analytics_put_back
   done
   _analytics_own=shell-${_analytics_uuid%%-*} _analytics_gate=$(_analytics_forms)
@@ -79,6 +79,7 @@ _analytics_claim() { # the next events, oldest first, and the number of those dr
   find new -name '*.json' -mtime +6 -exec rm -f {} + -exec printf .%.0s {} + >"$_analytics_own/dropped"
   [ ! -f dropped ] || { cat dropped >>"$_analytics_own/dropped" && rm -f dropped; }
   mv $(ls new | sed -n '/^[0-9]*-[0-9a-f]*-[0-9]*\.json$/s|^|new/|p; 200q') "$_analytics_own"
+  find "$_analytics_own" ! -type f ! -type d -exec rm -f {} + # a container can make a pipe, to be read for ever
   cd "$_analytics_own" && set -- *.json && [ -e "$1" ]
 }
 
@@ -107,7 +108,7 @@ _analytics_post() { # what has the form of something declared, and only that; tr
   esac
   _analytics_trip
   _analytics_log
-  [ "$_analytics_status" != 410 ] || rm -f ../*/*.json ../*/*/*.json
+  [ "$_analytics_status" != 410 ] || find .. -name '*.json' -exec rm -f {} +
   [ $_analytics_outcome = RETRY ] || rm -f -- *.json || return # what can't be deleted is not sent for ever
   [ $_analytics_outcome = DELIVERED ] && rm -f dropped
 }
@@ -116,9 +117,9 @@ _analytics_curl() { # the key over its standard input, out of the list of proces
   {
     printf 'header = "Authorization: Basic %s"\n' "$_analytics_key"
     [ "$_analytics_scheme" = https ] || printf 'noproxy = "*"\n'
-  } | curl -q -s -K - --proto "=$_analytics_scheme" --connect-timeout 5 --max-time "$_analytics_seconds" \
-    -A "cli-analytics/$_analytics_library" -H 'Content-Type: application/json' -H 'X-IP-Policy: remove' -H Expect: \
-    -D answer -o /dev/null --data-binary @body "$_analytics_url/v1/batch"
+  } | _analytics_bounded curl -q -s -K - --proto "=$_analytics_scheme" --connect-timeout 5 \
+    --max-time "$_analytics_seconds" -A "cli-analytics/$_analytics_library" -H 'Content-Type: application/json' \
+    -H 'X-IP-Policy: remove' -H Expect: -D answer -o /dev/null --data-binary @body "$_analytics_url/v1/batch"
 }
 
 _analytics_wget() { # GNU's; others can't be given a key unseen, or don't check certificates
@@ -129,7 +130,11 @@ _analytics_wget() { # GNU's; others can't be given a key unseen, or don't check 
   set -- wget --config=wgetrc --no-hsts --no-netrc -q -S -O /dev/null -t 1 -T 5 --max-redirect=0 \
     -U "cli-analytics/$_analytics_library" --header='Content-Type: application/json' --header='X-IP-Policy: remove' \
     --post-file=body "$_analytics_url/v1/batch"
-  if command -v timeout >/dev/null; then timeout "$_analytics_seconds" "$@" 2>answer; else "$@" 2>answer; fi
+  _analytics_bounded "$@" 2>answer
+}
+
+_analytics_bounded() { # by what bounds look-ups too, where there is such a command
+  if command -v timeout >/dev/null; then timeout "$_analytics_seconds" "$@"; else "$@"; fi
 }
 
 # breaker.py: its file has a line for each sink that is in trouble: failures, not before when, and versions to stop

@@ -32,7 +32,9 @@ def _guard(event: str, arguments: tuple[Any, ...]) -> None:
 
 sys.addaudithook(_guard)
 
-containers.MEMORY = "/nonexistent"  # tests may run in a container, too, and want their files where they look for them
+# Tests may run in a container, too, and want their files where they look for them: as on a volume.
+containers.DISK = "/proc"
+containers.MEMORY = "/nonexistent"
 
 
 @pytest.fixture(autouse=True)

@@ -17,7 +17,7 @@ from recorder import recorder
 from support import User, user_at
 from watch import needs_proc
 
-from cli_analytics import Analytics, containers, disclosure, manifest, storage
+from cli_analytics import Analytics, containers, disclosure, manifest, recording, storage
 from cli_analytics.storage import Storage
 
 YES = {"SEND_ANONYMOUS_USAGE_INFO": "true"}
@@ -61,17 +61,13 @@ class Inside:
         return storage.locate("mytool", {**self.environ, **environ})
 
     def record(self, **environ: str) -> str:
-        """Record one event; what that printed."""
+        """Record one event; what that printed. No sender is started."""
         stderr = io.StringIO()
         given = {**self.environ, **environ}
-        where = storage.locate("mytool", given)
-        os.makedirs(where.state, exist_ok=True) if where.is_ephemeral else None
         analytics = Analytics(
             "mytool", version="1.2.3", manifest=self.manifest, record_in_tests=True, environ=given, stderr=stderr
         )
-        lock = storage.lock(where.sender_lock) if where.is_ephemeral else None  # so that no sender is started
         analytics.record("report_exported", rows=42)
-        os.close(lock) if lock is not None else None
         return stderr.getvalue()
 
     def events(self, folder: Path) -> list[dict[str, Any]]:
@@ -83,6 +79,7 @@ def inside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Inside:
     found = Inside(tmp_path)
     monkeypatch.setattr(containers, "MEMORY", str(found.memory))
     monkeypatch.setattr(containers, "DISK", str(tmp_path))
+    monkeypatch.setattr(recording, "start_sender", lambda *_: False)
     return found
 
 
@@ -136,10 +133,23 @@ def test_nobody_says_yes_nothing_changes(inside: Inside) -> None:
     assert not where.is_mounted, "nobody handed over"
 
 
-def test_without_a_memory_the_disk_is_used_and_the_line_is_said_once(inside: Inside) -> None:
+def test_without_a_memory_no_id_gets_onto_the_disk(inside: Inside) -> None:
     inside.memory.rmdir()
-    assert not inside.locate(**YES).is_ephemeral
+    inside.memory.touch()
+    assert inside.record(**YES) == ""
+    assert list(inside.home.iterdir()) == []
+
+
+def test_without_a_memory_the_line_is_said_once_on_a_volume(inside: Inside, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(containers, "DISK", "/proc")
+    inside.memory.rmdir()
     assert [inside.record(**YES), inside.record(**YES)] == [LINE, ""]
+
+
+def test_another_manifests_hand_over_leaves_no_file(inside: Inside) -> None:
+    assert inside.record(**inside.handed("d" * 64)) == ""
+    assert list(inside.memory.rglob("*")) == []
+    assert list(inside.home.iterdir()) == []
 
 
 def test_somebody_elses_memory_is_none(inside: Inside) -> None:

@@ -57,6 +57,7 @@ def test_a_deployers_yes_leaves_nothing_on_the_disk_and_is_said_once_a_start(she
 
 def test_python_does_not_say_again_what_the_shell_has_said(user: ShellUser, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(containers, "MEMORY", str(user.memory))
+    monkeypatch.setattr(containers, "DISK", "/")
     user.sh("dash", RECORD, **DEPLOYED)
     assert Path(containers.memory_of(TOOL), deployment.TOLD).exists()
 
@@ -127,6 +128,7 @@ def test_files_lie_where_python_has_them(situation: str, user: ShellUser, monkey
     environ = {**user.environ, **{key: text.format(spool=user.folder / "spool") for key, text in environ.items()}}
     prepare(user)
     monkeypatch.setattr(containers, "MEMORY", str(user.memory))
+    monkeypatch.setattr(containers, "DISK", "/")
     monkeypatch.setattr(detection, "CONTAINERS", [sign for sign in detection.CONTAINERS if sign[0] == "variable"])
     where = storage.locate(TOOL, environ)
     text = 'analytics_status; _analytics_baked; _analytics_locate; echo "$_analytics_spool $_analytics_choice"'

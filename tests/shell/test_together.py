@@ -8,6 +8,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
+import breakers
 import pytest
 from recorder import recorder
 from shells import SHELLS, ShellUser, every_shell, received
@@ -23,6 +24,7 @@ pytestmark = pytest.mark.slow  # it depends little on the Python it runs on
 def test_the_id_the_notice_and_the_stamp_of_one_are_the_others(shell: str, tmp_path: Path) -> None:
     user = ShellUser(tmp_path)
     user.sh_inform(shell)
+    breakers.hold(user.where)
     assert user.on_terminal("hello").terminal == ""
     [event] = user.events()
     made = identity.known(user.where)
@@ -32,6 +34,7 @@ def test_the_id_the_notice_and_the_stamp_of_one_are_the_others(shell: str, tmp_p
 
     other = ShellUser(tmp_path / "other")
     other.inform()
+    breakers.hold(other.where)
     assert other.sh_on_terminal(shell, RECORD).terminal == ""
     made = identity.known(other.where)
     other.run("hello")
