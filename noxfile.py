@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 
 import nox
+from nox.command import CommandFailed
 
 PYTHONS = ["3.9", "3.10", "3.11", "3.12", "3.13", "3.14"]
 MAIN = f"{sys.version_info[0]}.{sys.version_info[1]}"
@@ -83,7 +84,7 @@ def engine(session: nox.Session) -> None:
     """Containers on a Docker engine; where there is none they are skipped, unless TEST_ENGINE=required."""
     session.install("-e", ".[collector,reports]", "--group", "test")
     _install_commands(session)
-    session.run("pytest", "-q", "-n", "2", "-m", "not alone", ENGINE, *session.posargs)
+    _test(session, "-m", "not alone", ENGINE, processes=2)
     session.run("pytest", "-q", "-m", "alone", ENGINE, *session.posargs)
 
 
@@ -97,7 +98,15 @@ def _install_commands(session: nox.Session) -> None:
         session.run("apt-get", "-qq", *arguments, env=environ, external=True, silent=True, success_codes=range(256))
 
 
-def _test(session: nox.Session, *options: str) -> None:
-    # Four at a time on two processors: tests wait for processes of their own. Few are handed out at once, for some take
-    # minutes.
-    session.run("pytest", "-q", "-n", "4", "--maxschedchunk", "2", *options, *session.posargs)
+def _test(session: nox.Session, *options: str, processes: int = 4) -> None:
+    """Run tests beside each other, four on two processors, for they wait for processes of their own.
+
+    What fails is run once more, alone: of what depends on time only that tells a fault from a busy machine. Its name is
+    in the output. Few are handed out at once, for some take minutes.
+    """
+    chosen = (*options, *session.posargs)
+    try:
+        session.run("pytest", "-q", "-n", str(processes), "--maxschedchunk", "2", *chosen)
+    except CommandFailed:
+        session.warn("some tests failed beside others; these are run once more, alone")
+        session.run("pytest", "-q", "--last-failed", "--last-failed-no-failures", "none", *chosen)

@@ -48,4 +48,4 @@ def test_a_script_that_comes_over_a_closed_input_ends(shell: str, tmp_path: Path
         environ = {**user.environ, "ENV": str(user.library), "HISTFILE": "/dev/null"}
         done = subprocess.run(command, env=environ, stdin=subprocess.PIPE, capture_output=True, timeout=60)
         assert done.returncode >= 0  # no signal had to end it
-    assert not processes_at(user.home)
+    until(lambda: not processes_at(user.home))
