@@ -3,8 +3,8 @@
 #
 #   bash <(curl -s https://example.org/local.sh) deploy --image=example/mytool
 #
-# A worked example in the manner of docker-locust's local.sh: copy it, and change what is yours. It is the second half of
-# the file that is published. The first is the library with the tool's manifest in it:
+# A worked example in the manner of docker-locust's local.sh: copy it, and change what is yours. It is the second half
+# of the file that is published. The first is the library with the tool's manifest in it:
 #
 #   cli-analytics shell analytics.toml --out local.sh && cat launch.sh >> local.sh
 #
@@ -117,13 +117,14 @@ ask_for_image() {
 # A shell that waits for a command passes signals on; one that runs it in the foreground does not. What is not run in
 # the foreground has no stdin, unless it is handed one.
 start() { # COMMAND...
-  signals=''
+  signals='' child=''
   for signal in HUP INT QUIT TERM; do
     # shellcheck disable=SC2064 # it is this one
     trap "pass_on $signal" "$signal"
   done
   { "$@" <&4 4<&- & } 4<&0
   child=$! code=255 seen=-
+  for signal in $signals; do pass_on "$signal"; done # which came before there was anybody to pass them on to
   until [ "$seen" = "$signals" ] || [ "$code" -le 128 ]; do # a wait that was interrupted says more than 128
     seen=$signals code=0
     wait "$child" || code=$?
@@ -135,7 +136,10 @@ pass_on() { # SIGNAL, unless it came from a terminal, which tells everybody
   signals="$signals $1"
   [ "$1" = TERM ] || ! { true >/dev/tty; } 2>/dev/null || return 0
   # shellcheck disable=SC2046 # one word each
-  docker kill --signal "$1" $(ours) >/dev/null 2>&1 || kill -s "$1" "$child"
+  until [ -z "$child" ] || docker kill --signal "$1" $(ours) >/dev/null 2>&1; do # it is being started, or has ended
+    kill -0 "$child" 2>/dev/null || return 0
+    sleep 1
+  done
 }
 
 ours() { docker ps --quiet --filter "label=$mark" "$@"; }
