@@ -66,7 +66,7 @@ def tests(session: nox.Session) -> None:
     session.install("-e", ".[collector,reports]", "--group", "test")
     if session.python == MAIN:
         _install_commands(session)
-        session.run("pytest", "-q", "-m", "alone", *WITHOUT_ENGINE, *session.posargs)
+        _test(session, *WITHOUT_ENGINE, "-m", "alone", processes=1)
     _test(session, *WITHOUT_ENGINE, "-m", "not alone" if session.python == MAIN else "not slow")
 
 
@@ -85,7 +85,7 @@ def engine(session: nox.Session) -> None:
     session.install("-e", ".[collector,reports]", "--group", "test")
     _install_commands(session)
     _test(session, "-m", "not alone", ENGINE, processes=2)
-    session.run("pytest", "-q", "-m", "alone", ENGINE, *session.posargs)
+    _test(session, "-m", "alone", ENGINE, processes=1)
 
 
 def _install_commands(session: nox.Session) -> None:
@@ -105,8 +105,9 @@ def _test(session: nox.Session, *options: str, processes: int = 4) -> None:
     in the output. Few are handed out at once, for some take minutes.
     """
     chosen = (*options, *session.posargs)
+    beside = ("-n", str(processes), "--maxschedchunk", "2") if processes > 1 else ()
     try:
-        session.run("pytest", "-q", "-n", str(processes), "--maxschedchunk", "2", *chosen)
+        session.run("pytest", "-q", *beside, *chosen)
     except CommandFailed:
-        session.warn("some tests failed beside others; these are run once more, alone")
+        session.warn("some tests failed; these are run once more, alone")
         session.run("pytest", "-q", "--last-failed", "--last-failed-no-failures", "none", *chosen)
