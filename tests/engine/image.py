@@ -34,7 +34,7 @@ BASE = "cli-analytics-test-base"
 MADE = "cli-analytics-test"
 LABEL = "cli-analytics.test"
 
-SUITE, MIRROR = "bookworm", "http://deb.debian.org/debian"
+SUITE = "bookworm"
 PACKAGES = "python3-venv,ca-certificates,curl,busybox,strace"
 LEFT_OUT = (
     *("var/cache/apt/*", "var/lib/apt/lists/*", "var/log/*", "usr/share/doc/*", "usr/share/man/*"),
@@ -144,7 +144,7 @@ def _bootstrap(tag: str) -> None:
     if os.geteuid() != 0 or shutil.which("debootstrap") is None:
         _skip("docker: debootstrap, as root, would make the base image")
     with tempfile.TemporaryDirectory() as folder:
-        command = ["debootstrap", "--variant=minbase", f"--include={PACKAGES}", SUITE, folder, MIRROR]
+        command = ["debootstrap", "--variant=minbase", f"--include={PACKAGES}", SUITE, folder]
         made = subprocess.run(command, capture_output=True, text=True, timeout=600)
         if made.returncode != 0:
             _skip(f"docker: debootstrap could not make the base image: {made.stdout.strip()[-200:]}")
