@@ -13,7 +13,7 @@ import pytest
 from queues import ONE, THREE, TWO, backdate, deliver, fill, fill_and_drop
 from writers import contents, start_writers
 
-from cli_analytics.claims import MAX_AGE_SECONDS, SHELL_SECONDS, Claims
+from cli_analytics.claims import MAX_AGE_SECONDS, Claims
 from cli_analytics.drafts import OLD_SECONDS
 from cli_analytics.spool import BATCH_EVENTS, Spool
 from cli_analytics.storage import StorageError
@@ -284,30 +284,3 @@ def test_fifty_writers_at_once_lose_and_double_nothing_while_senders_come_and_go
         assert len(set(found)) == 500
         assert Claims(spool, TWO).dropped(sink) == 0
     assert spool.is_empty()
-
-
-def test_what_a_killed_shell_sender_had_waits_again_and_what_a_living_one_has_stays(spool: Spool) -> None:
-    spool.append(b"one")
-    [name] = spool.waiting()
-    own = Path(spool.folder, "shell-17")
-    own.mkdir()
-    os.rename(spool.path("new", name), own / name)
-    (own / "dropped").write_bytes(b"..")
-    (own / "body").write_bytes(b"what it was about to send")
-    claims = Claims(spool, ONE)
-    assert claims.claim(ONE[0]) == []
-    long_ago = time.time() - SHELL_SECONDS - 1
-    os.utime(own, (long_ago, long_ago))
-    assert claims.claim(ONE[0]) == [(name, b"one")]
-    assert claims.dropped(ONE[0]) == 2
-    assert not own.exists()
-
-
-def test_who_says_no_takes_it_from_shell_senders_too(spool: Spool) -> None:
-    spool.append(b"one")
-    [name] = spool.waiting()
-    own = Path(spool.folder, "shell-17")
-    own.mkdir()
-    os.rename(spool.path("new", name), own / name)
-    spool.clear()
-    assert list(own.iterdir()) == []
