@@ -28,9 +28,14 @@ def flush(host: Host, timeout: float) -> bool:
         if time.monotonic() >= ends or not _see_to_a_sender(host, where):
             return False
         time.sleep(POLL_SECONDS)
-    while time.monotonic() < ends and not breaker.read(where).due(host.version):
-        time.sleep(POLL_SECONDS)  # or who is killed right now, as with a container, would seem to have failed
+    while time.monotonic() < ends and _is_being_noted(host, where):
+        time.sleep(POLL_SECONDS)
     return True
+
+
+def _is_being_noted(host: Host, where: Storage) -> bool:
+    """Whether a sender has yet to note how it went. Killed before that, as with a container, it would have failed."""
+    return not breaker.read(where).due(host.version) and sender.is_alive(where)
 
 
 def _see_to_a_sender(host: Host, where: Storage) -> bool:

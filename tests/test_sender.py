@@ -16,7 +16,7 @@ from recorder import Recorder, recorder
 from support import User, user_at
 from watch import children_of, command_line, needs_proc, process_status, until
 
-from cli_analytics import drain, log
+from cli_analytics import Analytics, drain, log
 
 pytestmark = needs_proc
 
@@ -253,6 +253,16 @@ def test_after_a_kill_in_the_middle_the_event_is_sent_again_with_the_same_id(use
     assert [event["messageId"] for event in events].count(first["messageId"]) == 2
     assert len({event["messageId"] for event in events}) == 2
     until(lambda: not user.claimed())
+    assert user.kept() == []
+
+
+def test_a_flush_ends_when_what_waited_was_refused_for_good(user: User, server: Recorder) -> None:
+    server.status = 400
+    began = time.monotonic()
+    user.run("hello")
+    analytics = Analytics("mytool", version="1.2.3", manifest=user.manifest, record_in_tests=True, environ=user.environ)
+    assert analytics.flush(20)
+    assert time.monotonic() - began < 10
     assert user.kept() == []
 
 
